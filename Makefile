@@ -1,0 +1,44 @@
+# `make demo` and `make test` set up everything they need and are safe to run twice.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export DAGSTER_HOME := $(CURDIR)/.dagster
+export DAGSTER_DISABLE_TELEMETRY := 1
+export PROVENDER_LAKE ?= $(CURDIR)/lake
+
+.PHONY: demo test lint ui bench clean help
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: $(STAMP) ## sources -> corpus -> model -> table and report, in minutes
+	@$(BIN)/provender demo
+
+test: $(STAMP) ## every test, with coverage
+	@$(BIN)/pytest --cov --cov-report=term
+
+lint: $(STAMP) ## ruff, pyright, import floors
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+	@$(BIN)/pyright
+
+ui: $(STAMP) ## Dagster (webserver and daemon) and MLflow on this machine
+	@$(BIN)/provender ui
+
+bench: $(STAMP) ## throughput as ratios measured in one run
+	@$(BIN)/python -m tests.benchmarks.extraction
+
+clean: ## remove what was installed and built; the lake stays unless LAKE=1
+	rm -rf $(VENV) .pytest_cache .ruff_cache .coverage .dagster
+	$(if $(LAKE),rm -rf lake)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "Provender needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@echo "installing (about two minutes, once)"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[pipeline,dev]'
+	@touch $(STAMP)

@@ -1,0 +1,118 @@
+"""What every asset does alike: skip what is current, write a table, describe it to Dagster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pyarrow as pa
+
+from common.errors import ProvenderError
+from common.hashing import digest
+from resources.lake import Lake, Stored
+from resources.project import Project
+
+OWNERS = ["team:provender"]
+
+sources = dg.StaticPartitionsDefinition(Project().load_manifest().names)
+"""One partition a source of the manifest."""
+
+_PREVIEW_ROWS, _PREVIEW_CHARS = 5, 70
+
+
+def of_source(table: str, source: str) -> tuple[str, ...]:
+    """Where the rows of `source` lie in `table`."""
+    return (*table.split("/"), f"source={source}", "data.parquet")
+
+
+def produce(
+    lake: Lake,
+    place: tuple[str, ...],
+    schema: pa.Schema,
+    fingerprint: str,
+    make: Callable[[], pl.DataFrame],
+    metadata: Callable[[pl.DataFrame], Mapping[str, Any]] = lambda _: {},
+) -> dg.MaterializeResult:
+    """Make the table at `place`, unless it was made from the same `fingerprint` before.
+
+    Errors that a user can act on end the step with their message alone.
+    """
+    with told():
+        stored = lake.stored(*place)
+        unchanged = stored is not None and stored.fingerprint == fingerprint
+        frame = lake.read(*place) if unchanged else make()
+        if stored is None or not unchanged:
+            stored = lake.write(frame, schema, *place, fingerprint=fingerprint)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(stored.data_version),
+        metadata={**describe(stored, frame, schema, unchanged), **metadata(frame)},
+    )
+
+
+def describe(
+    stored: Stored, frame: pl.DataFrame, schema: pa.Schema, unchanged: bool
+) -> dict[str, Any]:
+    """The metadata that Dagster's UI shows of a table."""
+    columns = [
+        dg.TableColumn(
+            name=field.name,
+            type=str(field.type),
+            description=(field.metadata or {}).get(b"description", b"").decode(),
+            constraints=dg.TableColumnConstraints(nullable=field.nullable),
+        )
+        for field in schema
+    ]
+    return {
+        "dagster/row_count": stored.rows,
+        "dagster/column_schema": dg.TableSchema(columns=columns),
+        "dagster/uri": str(stored.path),
+        "unchanged": unchanged,
+        "preview": dg.MetadataValue.md(preview(frame)),
+    }
+
+
+def preview(frame: pl.DataFrame) -> str:
+    """The first rows as a Markdown table, long values cut."""
+    if frame.is_empty():
+        return "no rows"
+    lines = ["| " + " | ".join(frame.columns) + " |", "|" + "---|" * frame.width]
+    for row in frame.head(_PREVIEW_ROWS).iter_rows():
+        lines.append("| " + " | ".join(_cell(value) for value in row) + " |")
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    text = f"{len(value)} bytes" if isinstance(value, bytes) else str(value)
+    text = " ".join(text.replace("|", "¦").split())
+    return text if len(text) <= _PREVIEW_CHARS else text[:_PREVIEW_CHARS] + "…"
+
+
+def counts(frame: pl.DataFrame, *columns: str) -> dg.MetadataValue:
+    """How many rows each value of `columns` has, as a Markdown table."""
+    found = frame.group_by(columns).len("rows").sort("rows", *columns, descending=True)
+    lines = ["| " + " | ".join(found.columns) + " |", "|" + "---|" * found.width]
+    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in found.iter_rows()]
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+def versions(lake: Lake, *places: tuple[str, ...]) -> str:
+    """One hash over the data versions of the tables at `places`; absent ones count as absent."""
+    found = [lake.stored(*place) for place in places]
+    return digest([each.data_version if each else None for each in found])
+
+
+class told:
+    """Turns a ProvenderError into a Dagster failure that shows its message, without a traceback."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        if isinstance(error, ProvenderError):
+            raise dg.Failure(
+                description=str(error),
+                metadata={"what": error.what, "where": error.where, "remedy": error.remedy},
+                allow_retries=False,
+            ) from None

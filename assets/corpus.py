@@ -1,0 +1,102 @@
+"""`corpus`: all pairs, filtered, deduplicated, split and weighted; and the check on its sources."""
+
+import dagster as dg
+import polars as pl
+
+from assets.common import OWNERS, counts, describe, of_source, told, versions
+from assets.pairs import TYPES, pairs_of
+from common.hashing import digest
+from corpus import build, schema
+from resources.lake import Lake
+from resources.project import Project
+
+SPLITS = ("train", "valid", "test")
+
+
+def place_of(split: str) -> tuple[str, ...]:
+    """Where the pairs of one split lie."""
+    return ("corpus", f"split={split}", "part-0.parquet")
+
+
+DROPS = ("corpus_drops", "data.parquet")
+
+
+@dg.asset(
+    deps=["doc_pairs", "path_pairs"],
+    group_name="corpus",
+    kinds={"polars", "parquet"},
+    owners=OWNERS,
+    code_version=build.VERSION,
+)
+def corpus(lake: Lake, project: Project) -> dg.MaterializeResult:
+    """Every pair that may be learned from, each source on one side of the split for good."""
+    with told():
+        manifest = project.load_manifest()
+        curriculum = project.load_curriculum()
+        splits = {source.name: source.split for source in manifest.sources}
+        places = [pairs_of(kind, name) for name in manifest.names for kind in TYPES]
+        fingerprint = digest(
+            build.VERSION, versions(lake, *places), splits, curriculum.model_dump()
+        )
+        stored = [lake.stored(*place_of(split)) for split in SPLITS]
+        unchanged = all(each is not None and each.fingerprint == fingerprint for each in stored)
+        if unchanged:
+            frame = pl.concat([lake.read(*place_of(split)) for split in SPLITS])
+            drops = lake.read(*DROPS)
+        else:
+            pairs = lake.read_all(places, schema.PAIRS)
+            frame, drops = build.build_corpus(pairs, splits, curriculum)
+            lake.write(drops, schema.DROPS, *DROPS, fingerprint=fingerprint)
+            for split in SPLITS:
+                part = frame.filter(split=split)
+                lake.write(part, schema.CORPUS, *place_of(split), fingerprint=fingerprint)
+        first = lake.stored(*place_of("train"))
+        assert first is not None
+    train = frame.filter(split="train")
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(versions(lake, *(place_of(split) for split in SPLITS))),
+        metadata={
+            **describe(first, train, schema.CORPUS, unchanged),
+            "dagster/row_count": frame.height,
+            "splits": counts(frame, "split", "pair_type", "query_kind"),
+            "sources": counts(frame, "split", "source", "revision", "license"),
+            "drops": counts_of_drops(drops),
+        },
+    )
+
+
+def counts_of_drops(drops: pl.DataFrame) -> dg.MetadataValue:
+    """The dropped pairs by reason, as a Markdown table."""
+    found = drops.group_by("reason").agg(pl.col("pairs").sum()).sort("pairs", descending=True)
+    lines = ["| reason | pairs |", "|---|---|"]
+    lines += [f"| {reason} | {pairs} |" for reason, pairs in found.iter_rows()]
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+@dg.asset_check(asset="corpus", description="Every source of the manifest has a snapshot.")
+def all_sources_present(lake: Lake, project: Project) -> dg.AssetCheckResult:
+    """Names the sources that gave nothing: they failed, and the corpus went on without them."""
+    names = project.load_manifest().names
+    missing = [name for name in names if lake.stored(*of_source("repos", name)) is None]
+    return dg.AssetCheckResult(
+        passed=not missing,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"missing": ", ".join(missing) or "none"},
+    )
+
+
+@dg.asset_check(asset="corpus", description="No code of a held-out source is in training.")
+def no_leak(lake: Lake) -> dg.AssetCheckResult:
+    """Compares code by git blob and by normalised text, across the splits."""
+    train, valid, test = (lake.read(*place_of(split)) for split in SPLITS)
+    held_out = pl.concat([valid, test])
+    squeeze = pl.col("positive").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
+    texts = held_out.select(squeeze).to_series().implode()
+    leaks = train.filter(
+        squeeze.is_in(texts) | pl.col("source").is_in(held_out["source"].implode())
+    )
+    return dg.AssetCheckResult(
+        passed=leaks.is_empty(),
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={"leaks": leaks.height, "train": train.height, "held_out": held_out.height},
+    )

@@ -1,0 +1,183 @@
+"""`metrics`, `report`: base against tuned model on held-out queries, and the page that shows it."""
+
+import dagster as dg
+import polars as pl
+
+from assets.checkpoints import MODEL, STAGE
+from assets.common import OWNERS, told, versions
+from assets.corpus import SPLITS, place_of
+from assets.eval_queries import KINDS, pool_of, queries_of
+from common.atomic import write_text
+from common.hashing import digest
+from corpus import schema
+from resources.lake import Lake
+from resources.tracking import Tracking
+
+METRICS, DIFFERENCES, RANKS = (
+    ("metrics", f"{name}.parquet") for name in ("metrics", "differences", "ranks")
+)
+REPORT = ("reports", "report.html")
+BASE, TUNED = "base", "tuned"
+VERSION = "1"
+
+
+@dg.asset(
+    deps=["model", "eval_queries"],
+    group_name="evaluation",
+    kinds={"pytorch", "parquet", "mlflow"},
+    owners=OWNERS,
+    code_version=VERSION,
+)
+def metrics(lake: Lake, tracking: Tracking) -> dg.MaterializeResult:
+    """P@1, MRR, recall@5 and nDCG@10 of BM25, base and tuned model on held-out queries."""
+    from evaluation.compare import VERSION as COMPARE
+    from training.checkpoint import read_manifest
+
+    with told():
+        manifest = read_manifest(lake.path(*MODEL))
+        inputs = [queries_of(k, s) for k in KINDS for s in ("valid", "test")]
+        inputs += [pool_of("valid"), pool_of("test")]
+        fingerprint = digest(VERSION, COMPARE, manifest["fingerprint"], versions(lake, *inputs))
+        places = (METRICS, DIFFERENCES, RANKS)
+        stored = [lake.stored(*place) for place in places]
+        unchanged = all(each is not None and each.fingerprint == fingerprint for each in stored)
+        if not unchanged:
+            _evaluate(lake, manifest, fingerprint)
+            _track(lake, tracking, manifest)
+    table = lake.read(*METRICS)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(versions(lake, *places)),
+        metadata={
+            "unchanged": unchanged,
+            "dagster/row_count": table.height,
+            "table": dg.MetadataValue.md(markdown(table)),
+            **{
+                f"{row['eval_set']}_{row['system']}_{row['mode']}_MRR": row["mean"]
+                for row in table.filter(metric="MRR").iter_rows(named=True)
+            },
+        },
+    )
+
+
+def _evaluate(lake: Lake, manifest: dict, fingerprint: str) -> None:
+    from sentence_transformers import MultiVectorEncoder
+
+    from common.device import pick
+    from evaluation import compare
+    from training.model import load_encoder
+    from training.recipe import Recipe
+
+    forms = {"doc": "code", "judged": "indexed"}
+    sets = [
+        tuple(
+            compare.read_set(
+                f"{kind}_{split}",
+                forms[kind],  # type: ignore[arg-type]
+                lake.path(*queries_of(kind, split)),
+                lake.path(*pool_of(split)),
+            )
+            for split in ("valid", "test")
+        )
+        for kind in KINDS
+    ]
+    device = pick()
+    models = {
+        BASE: load_encoder(Recipe.model_validate(manifest["config"])),
+        TUNED: MultiVectorEncoder(str(lake.path(*MODEL)), device="cpu"),
+    }
+    for each in models.values():
+        each.to(device.accelerator)
+    runs = compare.compare(sets, models, device)  # type: ignore[arg-type]
+    rows = {
+        METRICS: (compare.summary(runs), schema.METRICS),
+        DIFFERENCES: (
+            compare.differences(
+                runs,
+                [
+                    ((TUNED, "semantic"), (BASE, "semantic")),
+                    ((TUNED, "hybrid"), (compare.BM25, "lexical")),
+                    ((TUNED, "hybrid"), (BASE, "hybrid")),
+                ],
+            ),
+            schema.DIFFERENCES,
+        ),
+        RANKS: (compare.per_query_rows(runs, [test for _, test in sets]), schema.RANKS),
+    }
+    for place, (found, columns) in rows.items():
+        frame = pl.DataFrame(found, schema=schema.empty(columns).schema)
+        lake.write(frame, columns, *place, fingerprint=fingerprint)
+
+
+def _track(lake: Lake, tracking: Tracking, manifest: dict) -> None:
+    """Log the means to the MLflow run that trained the model."""
+    run_id = manifest["tracking"].get("run_id")
+    if not run_id:
+        return
+    client = tracking.client()
+    for row in lake.read(*METRICS).iter_rows(named=True):
+        name = f"eval/{row['eval_set']}/{row['system']}_{row['mode']}/{row['metric']}"
+        client.log_metric(run_id, name.replace("@", "_at_"), row["mean"])
+
+
+def markdown(table: pl.DataFrame) -> str:
+    """The metrics as a Markdown table, one line for each set, system and mode."""
+    wide = table.pivot("metric", index=["eval_set", "system", "mode", "alpha"], values="mean")
+    lines = ["| " + " | ".join(wide.columns) + " |", "|" + "---|" * wide.width]
+    for row in wide.iter_rows():
+        cells = (f"{value:.3f}" if isinstance(value, float) else str(value or "") for value in row)
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+@dg.asset_check(asset="metrics", description="The tuned model may replace its base.")
+def promotion(lake: Lake) -> dg.AssetCheckResult:
+    """Documentation queries: better beyond doubt. Hybrid above BM25. Judged queries: not below base."""
+    from evaluation.report import promotion_gates
+
+    gates = promotion_gates(
+        lake.read(*METRICS).to_dicts(), lake.read(*DIFFERENCES).to_dicts()
+    )
+    return dg.AssetCheckResult(
+        passed=all(gate.passed for gate in gates),
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={gate.name: f"{'pass' if gate.passed else 'FAIL'}: {gate.detail}" for gate in gates},
+    )
+
+
+@dg.asset(
+    deps=["metrics", "corpus"],
+    group_name="evaluation",
+    kinds={"html"},
+    owners=OWNERS,
+    code_version=VERSION,
+)
+def report(lake: Lake) -> dg.MaterializeResult:
+    """One self-contained HTML page: tables, plots, promotion decision, and where every number is from."""
+    from evaluation.report import Facts, render_report
+    from training.checkpoint import read_manifest
+
+    with told():
+        columns = ["split", "language", "source", "pair_type", "query_kind"]
+        pairs = pl.concat([lake.read(*place_of(split), columns=columns) for split in SPLITS])
+        html = render_report(
+            Facts(
+                metrics=lake.read(*METRICS).to_dicts(),
+                differences=lake.read(*DIFFERENCES).to_dicts(),
+                ranks=lake.read(*RANKS).to_dicts(),
+                manifest=read_manifest(lake.path(*STAGE)),
+                pairs=pairs.group_by(columns).len("pairs").sort(columns).to_dicts(),
+                pool=lake.read(*pool_of("test"), columns=["unit_id"]).height,
+            )
+        )
+        path = lake.path(*REPORT)
+        unchanged = path.is_file() and path.read_text(encoding="utf-8") == html
+        if not unchanged:
+            write_text(html, path)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(digest(html)),
+        metadata={
+            "unchanged": unchanged,
+            "dagster/uri": str(path),
+            "report": dg.MetadataValue.url(path.as_uri()),
+        },
+    )

@@ -1,0 +1,110 @@
+"""All pairs -> the corpus: named drops, no evaluation code in training, splits by source, weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+from pydantic import Field
+
+from common.config import Settings, load
+from corpus import schema
+from corpus.pairs.base import normal
+
+VERSION = "1"
+
+
+class Limits(Settings):
+    """Bounds on what a pair may look like."""
+
+    min_query_words: Annotated[int, Field(ge=1)] = 2
+    max_query_words: Annotated[int, Field(ge=1)] = 40
+    min_code_chars: Annotated[int, Field(ge=0)] = 60
+    max_code_chars: Annotated[int, Field(ge=1)] = 8000
+
+
+class Curriculum(Settings):
+    """`config/curriculum.yaml`: what goes into the corpus, and how often each domain is drawn."""
+
+    limits: Limits = Limits()
+    domain_weights: dict[str, Annotated[float, Field(gt=0)]]
+
+
+class Drop(StrEnum):
+    """Why a pair is not in the corpus. The order is the order of the checks."""
+
+    QUERY_SHORT = "query_too_short"
+    QUERY_LONG = "query_too_long"
+    CODE_SHORT = "code_too_short"
+    CODE_LONG = "code_too_long"
+    HELD_OUT = "code_of_a_held_out_source"
+    SAME_CODE = "code_of_another_unit"
+    SAME_QUERY = "query_of_another_pair"
+
+
+def load_curriculum(path: Path) -> Curriculum:
+    """Read the curriculum from `path`."""
+    return load(path, Curriculum)
+
+
+def build_corpus(
+    pairs: pl.DataFrame, splits: Mapping[str, str], curriculum: Curriculum
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Filter, deduplicate, split and weigh.
+
+    Args:
+        pairs: rows of `schema.PAIRS`, in any order.
+        splits: the split of each source; a source's pairs are all on one side.
+        curriculum: limits and weights.
+
+    Returns:
+        Rows of `schema.CORPUS`, and the counted drops as rows of `schema.DROPS`.
+    """
+    key = ["source", "path", "start_line", "query_kind", "query"]
+    words = pl.col("query").str.split(" ").list.len()
+    chars = pl.col("positive").str.len_chars()
+    limits = curriculum.limits
+    frame = pairs.sort(key).with_columns(
+        split=pl.col("source").replace_strict(dict(splits), return_dtype=pl.String),
+        weight=pl.col("domain")
+        .replace_strict(curriculum.domain_weights, default=1.0)
+        .cast(pl.Float32),
+        code_key=pl.col("positive").map_elements(normal, return_dtype=pl.String),
+        query_key=pl.col("query").map_elements(normal, return_dtype=pl.String),
+        reason=pl.when(words < limits.min_query_words)
+        .then(pl.lit(Drop.QUERY_SHORT.value))
+        .when(words > limits.max_query_words)
+        .then(pl.lit(Drop.QUERY_LONG.value))
+        .when(chars < limits.min_code_chars)
+        .then(pl.lit(Drop.CODE_SHORT.value))
+        .when(chars > limits.max_code_chars)
+        .then(pl.lit(Drop.CODE_LONG.value)),
+    )
+    held_out = frame.filter(pl.col("split") != "train")["code_key"].unique()
+    leaks = (pl.col("split") == "train") & pl.col("code_key").is_in(held_out.implode())
+    frame = _mark(frame, leaks, Drop.HELD_OUT)
+    # Several queries may share a unit; the same code in two units would make two right answers.
+    alive = pl.col("reason").is_null()
+    first_unit = pl.col("unit_id").filter(alive).first().over("split", "code_key")
+    frame = _mark(frame, pl.col("unit_id") != first_unit, Drop.SAME_CODE)
+    frame = frame.with_row_index("row")
+    first_row = pl.col("row").filter(alive).first().over("split", "query_key")
+    frame = _mark(frame, pl.col("row") != first_row, Drop.SAME_QUERY)
+    drops = (
+        frame.drop_nulls("reason")
+        .group_by("source", "pair_type", "reason")
+        .agg(pairs=pl.len().cast(pl.Int64))
+        .sort("source", "pair_type", "reason")
+    )
+    return frame.filter(alive).select(schema.CORPUS.names), drops.select(schema.DROPS.names)
+
+
+def _mark(frame: pl.DataFrame, condition: pl.Expr, reason: Drop) -> pl.DataFrame:
+    """Give `reason` to the rows that have none yet and meet `condition`."""
+    hit = pl.col("reason").is_null() & condition.fill_null(value=False)
+    return frame.with_columns(
+        reason=pl.when(hit).then(pl.lit(reason.value)).otherwise(pl.col("reason"))
+    )

@@ -1,0 +1,69 @@
+"""What held-out sources give the evaluation: a pool of units to search, and documentation queries."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from common.hashing import digest
+from corpus import schema
+from corpus.pairs.base import normal
+
+VERSION = "1"
+
+_MIN_QUERY_WORDS = 3
+
+
+def pool(units: pl.DataFrame) -> pl.DataFrame:
+    """The units that search should find: all but plain tests, which repeat what they test."""
+    wanted = ~pl.col("is_test") | pl.col("dialect").is_not_null()
+    return units.filter(wanted).sort("source", "path", "start_line", "symbol")
+
+
+def documentation_queries(doc_pairs: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
+    """First doc sentences as rows of `schema.QUERIES`.
+
+    Every unit with this first sentence is an acceptable answer, and so is every unit with the same
+    code as one of them: a search that finds its copy is not wrong.
+    """
+    code = units.select(
+        "unit_id", key=pl.col("code").map_elements(normal, return_dtype=pl.String)
+    )
+    copies = code.join(code, on="key", suffix="_copy").select("unit_id", "unit_id_copy")
+    first = doc_pairs.filter(
+        pl.col("query_kind") == "doc",
+        pl.col("query").str.split(" ").list.len() >= _MIN_QUERY_WORDS,
+    )
+    queries = (
+        first.with_columns(
+            key=pl.col("query").map_elements(normal, return_dtype=pl.String)
+        )
+        .join(copies, on="unit_id")
+        .group_by("key")
+        .agg(
+            query=pl.col("query").sort().first(),
+            unit_ids=pl.col("unit_id_copy").unique().sort(),
+        )
+        .sort("key")
+    )
+    return queries.select(
+        query_id=pl.col("key").map_elements(lambda key: f"doc-{digest(key)[:12]}", pl.String),
+        query=pl.col("query"),
+        style=pl.lit("doc"),
+        dialect=pl.lit(None, pl.String),
+        unit_ids=pl.col("unit_ids"),
+    ).select(schema.QUERIES.names)
+
+
+def sample(
+    queries: pl.DataFrame, units: pl.DataFrame, *, max_queries: int, max_units: int, also: set[str]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """At most `max_queries` queries and about `max_units` units, drawn by hash: stable, order-free.
+
+    Units that answer a drawn query, or are in `also`, always stay.
+    """
+    drawn = queries.sort(pl.col("query_id").map_elements(digest, pl.String)).head(max_queries)
+    answers = also | set(drawn["unit_ids"].explode().to_list())
+    is_answer = pl.col("unit_id").is_in(sorted(answers))
+    others = units.filter(~is_answer).sort("unit_id").head(max(0, max_units - len(answers)))
+    kept = pl.concat([units.filter(is_answer), others])
+    return drawn.sort("query_id"), kept.sort("source", "path", "start_line", "symbol")

@@ -1,0 +1,1 @@
+"""One module a language: bytes in, definitions out. What a definition is, `base.py` says."""

@@ -1,0 +1,208 @@
+"""The lake's tables: one pyarrow schema each, every column described. Writers validate against it."""
+
+from __future__ import annotations
+
+import polars as pl
+import pyarrow as pa
+
+from common.errors import ProvenderError
+
+
+def _column(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
+    return pa.field(name, kind, nullable=nullable, metadata={"description": description})
+
+
+_TEXT, _INT, _FLAG = pa.string(), pa.int32(), pa.bool_()
+
+_PLACE = [
+    _column("source", _TEXT, "name of the source in the manifest"),
+    _column("revision", _TEXT, "git commit, or sha256 of the release archive"),
+    _column("path", _TEXT, "path inside the source, with forward slashes"),
+    _column("blob_sha", _TEXT, "git blob id of the file's bytes"),
+]
+_LICENCE = [
+    _column("license", _TEXT, "SPDX expression; null where none was proven", nullable=True),
+    _column("license_tier", _TEXT, "permissive, weak_file, weak_lib, strong or none"),
+]
+_SPAN = [
+    _column("start_line", _INT, "first line of the definition without its doc, from 1"),
+    _column("end_line", _INT, "last line, inclusive"),
+]
+_KIND_OF_CODE = [
+    _column("language", _TEXT, "rust, python, lean, java, typescript, cpp, tlaplus, smtlib …"),
+    _column("dialect", _TEXT, "kani, verus, prusti, creusot or null", nullable=True),
+    _column("category", _TEXT, "verification, code, spec, documentation …"),
+    _column("is_test", _FLAG, "comes from a test, an example or a benchmark"),
+]
+
+SNAPSHOT = pa.schema(
+    [
+        _column("source", _TEXT, "name of the source in the manifest"),
+        _column("revision", _TEXT, "git commit, or sha256 of the release archive"),
+        _column("tree", _TEXT, "git tree id of the whole snapshot, the id of its SWHID"),
+        _column("path", _TEXT, "path inside the source, with forward slashes"),
+        _column("mode", _TEXT, "git file mode: 100644, 100755 or 120000"),
+        _column("size", pa.int64(), "bytes"),
+        _column("blob_sha", _TEXT, "git blob id of the file's bytes"),
+        _column(
+            "content",
+            pa.large_binary(),
+            "the bytes; null for links and for files that are binary or too large",
+            nullable=True,
+        ),
+    ]
+)
+
+FILES = pa.schema(
+    [
+        *_PLACE,
+        _column("size", pa.int64(), "bytes"),
+        _column("language", _TEXT, "null where the file is in no known language", nullable=True),
+        *_KIND_OF_CODE[1:],
+        *_LICENCE,
+        _column("license_evidence", _TEXT, "where the licence was read", nullable=True),
+        _column("kept", _FLAG, "goes on to the units"),
+        _column("drop_reason", _TEXT, "why not, from corpus.files.Drop", nullable=True),
+    ]
+)
+
+UNITS = pa.schema(
+    [
+        _column("unit_id", _TEXT, "stable hash of source, path, symbol and line"),
+        *_PLACE,
+        *_SPAN,
+        *_KIND_OF_CODE,
+        *_LICENCE,
+        _column("domain", _TEXT, "general, rust, formal or personal"),
+        _column("kind", _TEXT, "function or method"),
+        _column("symbol", _TEXT, "name with its type or trait, as `Epoch::from_utc`"),
+        _column("name", _TEXT, "the bare name"),
+        _column("module", _TEXT, "module path inside the file, as `a::b`, or empty"),
+        _column("signature", _TEXT, "the header on one line"),
+        _column("doc", _TEXT, "the doc comment's text, or empty"),
+        _column("prose", _TEXT, "the doc as plain prose: no markup, code blocks or headings"),
+        _column("attributes", pa.list_(_TEXT), "attributes in order, without docs"),
+        _column("code", _TEXT, "attributes and definition, without the doc"),
+        _column("file_context", _TEXT, "source name + path"),
+        _column("extractor", _TEXT, "version of the extractor that made the row"),
+    ]
+)
+
+PAIRS = pa.schema(
+    [
+        _column("pair_id", _TEXT, "stable hash of the normalised query and code"),
+        _column("query", _TEXT, "what a person would type"),
+        _column("positive", _TEXT, "the code, without its doc"),
+        _column("doc_rest", _TEXT, "the doc without the query's own sentence"),
+        _column("signature", _TEXT, "the header on one line"),
+        _column("query_kind", _TEXT, "doc, keywords, property, prose, specification …"),
+        _column("pair_type", _TEXT, "doc, path, readme, proof or dataset"),
+        *_PLACE,
+        *_SPAN,
+        _column("symbol", _TEXT, "name with its type or trait"),
+        _column("unit_id", _TEXT, "the unit that answers the query"),
+        _column("swhid", _TEXT, "SWHID of the blob, with path and lines as qualifiers"),
+        *_KIND_OF_CODE,
+        *_LICENCE,
+        _column("domain", _TEXT, "general, rust, formal or personal"),
+        _column("file_context", _TEXT, "source name + path"),
+    ]
+)
+
+CORPUS = pa.schema(
+    [
+        *PAIRS,
+        _column("split", _TEXT, "train, valid or test"),
+        _column("weight", pa.float32(), "how often the sampler draws the pair"),
+    ]
+)
+
+DROPS = pa.schema(
+    [
+        _column("source", _TEXT, "name of the source in the manifest"),
+        _column("pair_type", _TEXT, "doc, path …"),
+        _column("reason", _TEXT, "why pairs were dropped"),
+        _column("pairs", pa.int64(), "how many"),
+    ]
+)
+
+QUERIES = pa.schema(
+    [
+        _column("query_id", _TEXT, "stable id of the query"),
+        _column("query", _TEXT, "the text that is searched for"),
+        _column("style", _TEXT, "doc, what, keywords, property or symptom"),
+        _column("dialect", _TEXT, "kani, verus …, or null", nullable=True),
+        _column("unit_ids", pa.list_(_TEXT), "every acceptable answer"),
+    ]
+)
+
+METRICS = pa.schema(
+    [
+        _column("eval_set", _TEXT, "doc_test, judged_test …"),
+        _column("system", _TEXT, "bm25, base or tuned"),
+        _column("mode", _TEXT, "lexical, semantic or hybrid"),
+        _column("alpha", pa.float64(), "weight of the semantic score in the fusion", nullable=True),
+        _column("metric", _TEXT, "P@1, MRR, recall@5 or nDCG@10"),
+        _column("mean", pa.float64(), "mean over the queries"),
+        _column("low", pa.float64(), "lower end of the 95 % bootstrap interval"),
+        _column("high", pa.float64(), "upper end"),
+        _column("queries", _INT, "number of queries"),
+    ]
+)
+
+DIFFERENCES = pa.schema(
+    [
+        _column("eval_set", _TEXT, "doc_test, judged_test …"),
+        _column("system", _TEXT, "system and mode"),
+        _column("against", _TEXT, "what it is compared with"),
+        _column("metric", _TEXT, "P@1, MRR, recall@5 or nDCG@10"),
+        _column("difference", pa.float64(), "mean of the query-by-query differences"),
+        _column("low", pa.float64(), "lower end of the 95 % paired-bootstrap interval"),
+        _column("high", pa.float64(), "upper end"),
+    ]
+)
+
+RANKS = pa.schema(
+    [
+        _column("eval_set", _TEXT, "doc_test, judged_test …"),
+        _column("system", _TEXT, "bm25, base or tuned"),
+        _column("mode", _TEXT, "lexical, semantic or hybrid"),
+        _column("query_id", _TEXT, "stable id of the query"),
+        _column("query", _TEXT, "the text that was searched for"),
+        _column("style", _TEXT, "doc, what, keywords, property or symptom"),
+        _column("rank", _INT, "rank of the best acceptable answer, from 1"),
+    ]
+)
+
+
+def conform(frame: pl.DataFrame, schema: pa.Schema) -> pa.Table:
+    """`frame` as an Arrow table of exactly `schema`: its columns, order, types and nullability.
+
+    Raises:
+        ProvenderError: a column is missing or unknown, or a value breaks its type or nullability.
+    """
+    missing = [name for name in schema.names if name not in frame.columns]
+    unknown = [name for name in frame.columns if name not in schema.names]
+    if missing or unknown:
+        raise ProvenderError(
+            f"columns missing: {missing}, unknown: {unknown}.",
+            where="corpus.schema",
+            remedy="Make the writer and its schema agree.",
+        )
+    holes = [
+        field.name for field in schema if not field.nullable and frame[field.name].null_count()
+    ]
+    if holes:
+        raise ProvenderError(
+            f"columns hold nulls that may not: {holes}.",
+            where="corpus.schema",
+            remedy="Make the writer and its schema agree.",
+        )
+    return frame.select(schema.names).to_arrow().cast(schema)
+
+
+def empty(schema: pa.Schema) -> pl.DataFrame:
+    """A frame of `schema` without rows."""
+    frame = pl.from_arrow(schema.empty_table())
+    assert isinstance(frame, pl.DataFrame)
+    return frame

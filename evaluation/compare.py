@@ -1,0 +1,208 @@
+"""Systems side by side on held-out queries: BM25, base model, tuned model; semantic and hybrid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from common.device import Device
+from common.errors import ProvenderError
+from evaluation.bm25 import bm25_scores
+from evaluation.documents import Form, render
+from evaluation.metrics import NAMES, estimate, paired_difference, per_query, ranks
+from evaluation.retrieve import encode, maxsim_scores, min_max_fusion
+
+if TYPE_CHECKING:
+    from sentence_transformers import MultiVectorEncoder
+
+VERSION = "1"
+
+ALPHAS = tuple(round(0.05 * step, 2) for step in range(1, 20))
+"""Weights of the semantic score in the fusion, tried on validation queries only."""
+
+BM25 = "bm25"
+Mode = Literal["lexical", "semantic", "hybrid"]
+
+
+@dataclass(frozen=True)
+class EvalSet:
+    """Queries over a pool of documents, both as texts.
+
+    Attributes:
+        answers: for each query, the positions of its acceptable answers in `documents`.
+    """
+
+    name: str
+    form: Form
+    query_ids: list[str]
+    queries: list[str]
+    styles: list[str]
+    documents: list[str]
+    answers: list[list[int]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One system on one set. `alpha` is the fusion weight, null outside hybrid mode."""
+
+    eval_set: str
+    system: str
+    mode: Mode
+    alpha: float | None
+    ranks: list[np.ndarray]
+
+    @property
+    def values(self) -> dict[str, np.ndarray]:
+        return per_query(self.ranks)
+
+
+def read_set(name: str, form: Form, queries: Path, pool: Path) -> EvalSet:
+    """Read a set from its two Parquet tables (`schema.QUERIES` and `schema.UNITS`).
+
+    Raises:
+        ProvenderError: the set has no query.
+    """
+    asked = pq.read_table(queries).to_pylist()
+    columns = ["unit_id", "file_context", "prose", "code"]
+    units = pq.read_table(pool, columns=columns).to_pylist()
+    position = {unit["unit_id"]: index for index, unit in enumerate(units)}
+    answers = [[position[unit] for unit in query["unit_ids"]] for query in asked]
+    if not asked:
+        raise ProvenderError(
+            "The set has no query.",
+            where=name,
+            remedy="Give the manifest a held-out source that its queries are about.",
+        )
+    return EvalSet(
+        name=name,
+        form=form,
+        query_ids=[query["query_id"] for query in asked],
+        queries=[query["query"] for query in asked],
+        styles=[query["style"] for query in asked],
+        documents=[render(unit, form) for unit in units],
+        answers=answers,
+    )
+
+
+def compare(
+    pairs: Sequence[tuple[EvalSet, EvalSet]],
+    models: Mapping[str, MultiVectorEncoder],
+    device: Device,
+) -> list[Run]:
+    """Every system on every set.
+
+    Args:
+        pairs: (validation set, test set) of the same kind; fusion weights are chosen on the first.
+        models: by system name.
+        device: where the models run.
+    """
+    runs = []
+    for valid, test in pairs:
+        lexical_valid = bm25_scores(valid.queries, valid.documents)
+        lexical = bm25_scores(test.queries, test.documents)
+        runs.append(Run(test.name, BM25, "lexical", None, ranks(lexical, test.answers)))
+        for system, model in models.items():
+            semantic_valid = semantic_scores(model, valid, device.autocast())
+            alpha = choose_alpha(semantic_valid, lexical_valid, valid.answers)
+            semantic = semantic_scores(model, test, device.autocast())
+            hybrid = min_max_fusion(semantic, lexical, alpha)
+            runs.append(Run(test.name, system, "semantic", None, ranks(semantic, test.answers)))
+            runs.append(Run(test.name, system, "hybrid", alpha, ranks(hybrid, test.answers)))
+    return runs
+
+
+def semantic_scores(
+    model: MultiVectorEncoder, eval_set: EvalSet, autocast: AbstractContextManager
+) -> np.ndarray:
+    """MaxSim of each query with each document, `(queries, documents)`."""
+    queries = encode(model, eval_set.queries, "query", autocast=autocast)
+    documents = encode(model, eval_set.documents, "document", autocast=autocast)
+    return maxsim_scores(queries, documents)
+
+
+def choose_alpha(
+    semantic: np.ndarray, lexical: np.ndarray, answers: Sequence[Sequence[int]]
+) -> float:
+    """The fusion weight of `ALPHAS` with the best MRR; the smallest of equals."""
+    found = {
+        alpha: per_query(ranks(min_max_fusion(semantic, lexical, alpha), answers))["MRR"].mean()
+        for alpha in ALPHAS
+    }
+    return max(found, key=lambda alpha: (found[alpha], -alpha))
+
+
+def summary(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """One row for each run and metric: mean and 95 % bootstrap interval."""
+    rows = []
+    for run in runs:
+        values = run.values
+        for metric in NAMES:
+            found = estimate(values[metric])
+            rows.append(
+                {
+                    "eval_set": run.eval_set,
+                    "system": run.system,
+                    "mode": run.mode,
+                    "alpha": run.alpha,
+                    "metric": metric,
+                    "mean": found.mean,
+                    "low": found.low,
+                    "high": found.high,
+                    "queries": len(run.ranks),
+                }
+            )
+    return rows
+
+
+def differences(
+    runs: Sequence[Run], pairs: Sequence[tuple[tuple[str, Mode], tuple[str, Mode]]]
+) -> list[dict[str, Any]]:
+    """For each set, metric and (better, worse) pair of systems: the paired difference."""
+    by_key = {(run.eval_set, run.system, run.mode): run.values for run in runs}
+    rows = []
+    for eval_set in dict.fromkeys(run.eval_set for run in runs):
+        for (system, mode), (other, other_mode) in pairs:
+            ours, theirs = by_key[eval_set, system, mode], by_key[eval_set, other, other_mode]
+            for metric in NAMES:
+                found = paired_difference(ours[metric], theirs[metric])
+                rows.append(
+                    {
+                        "eval_set": eval_set,
+                        "system": f"{system} {mode}",
+                        "against": f"{other} {other_mode}",
+                        "metric": metric,
+                        "difference": found.mean,
+                        "low": found.low,
+                        "high": found.high,
+                    }
+                )
+    return rows
+
+
+def per_query_rows(runs: Sequence[Run], sets: Sequence[EvalSet]) -> list[dict[str, Any]]:
+    """One row for each run and query: the rank of its best answer, for a closer look."""
+    by_name = {each.name: each for each in sets}
+    rows = []
+    for run in runs:
+        asked = by_name[run.eval_set]
+        for query_id, query, style, own in zip(
+            asked.query_ids, asked.queries, asked.styles, run.ranks, strict=True
+        ):
+            rows.append(
+                {
+                    "eval_set": run.eval_set,
+                    "system": run.system,
+                    "mode": run.mode,
+                    "query_id": query_id,
+                    "query": query,
+                    "style": style,
+                    "rank": int(own[0]),
+                }
+            )
+    return rows

@@ -1,0 +1,75 @@
+"""Retrieval metrics from ranks, with bootstrap intervals. Binary relevance, several answers allowed.
+
+Ties count against the model: an answer ranks below every other document of its score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import bootstrap
+
+NAMES = ("P@1", "MRR", "recall@5", "nDCG@10")
+_RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over queries with its 95 % bootstrap interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def ranks(scores: np.ndarray, answers: Sequence[Sequence[int]]) -> list[np.ndarray]:
+    """The ranks (from 1, ascending) of each query's answers.
+
+    Args:
+        scores: `(queries, documents)`.
+        answers: for each query, the columns of its acceptable answers; at least one.
+    """
+    found = []
+    for row, columns in zip(scores, answers, strict=True):
+        relevant = np.asarray(columns)
+        others = np.delete(row, relevant)
+        own = np.sort(row[relevant])[::-1]
+        above = (others[None, :] >= own[:, None]).sum(axis=1)
+        found.append(above + np.arange(1, len(own) + 1))
+    return found
+
+
+def per_query(found: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    """Each metric of `NAMES` for each query, `(queries,)` each, from the ranks of its answers."""
+    best = np.array([own[0] for own in found])
+    gains = [float((1 / np.log2(own[own <= 10] + 1)).sum()) for own in found]
+    ideal = [float((1 / np.log2(np.arange(1, min(len(own), 10) + 1) + 1)).sum()) for own in found]
+    return {
+        "P@1": (best == 1).astype(float),
+        "MRR": 1 / best,
+        "recall@5": np.array([float((own <= 5).sum()) / min(len(own), 5) for own in found]),
+        "nDCG@10": np.array(gains) / np.array(ideal),
+    }
+
+
+def estimate(values: np.ndarray, seed: int = 0) -> Estimate:
+    """Mean of `values` with its percentile-bootstrap interval over queries."""
+    mean = float(values.mean())
+    if len(values) < 2 or np.all(values == values[0]):
+        return Estimate(mean, mean, mean)
+    interval = bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=_RESAMPLES,
+        method="percentile",
+        vectorized=True,
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return Estimate(mean, float(interval.low), float(interval.high))
+
+
+def paired_difference(tuned: np.ndarray, base: np.ndarray, seed: int = 0) -> Estimate:
+    """Mean of `tuned - base`, query by query, with its bootstrap interval: a paired bootstrap."""
+    return estimate(tuned - base, seed)

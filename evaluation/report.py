@@ -1,0 +1,240 @@
+"""One HTML page that stands alone: tables, plots, the promotion decision, and where each number is from."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from evaluation.metrics import NAMES
+
+Row = dict[str, Any]
+_TITLES = {
+    "doc_test": "Documentation queries: first doc sentences, over code without docs",
+    "judged_test": "Judged queries: as engineers type them, over units as search indexes them",
+}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the page shows.
+
+    Attributes:
+        metrics, differences, ranks: rows of the lake's tables of these names.
+        manifest: the checkpoint's.
+        pairs: pairs by split, language, source, pair_type and query_kind.
+        pool: number of units that the test queries search.
+    """
+
+    metrics: list[Row]
+    differences: list[Row]
+    ranks: list[Row]
+    manifest: dict[str, Any]
+    pairs: list[Row]
+    pool: int
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One condition of promotion."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+def promotion_gates(metrics: Sequence[Row], differences: Sequence[Row]) -> list[Gate]:
+    """The conditions under which the tuned model replaces its base.
+
+    Documentation queries alone mislead, so judged queries have a gate of their own.
+    """
+    mean = {(r["eval_set"], r["system"], r["mode"], r["metric"]): r["mean"] for r in metrics}
+    found = {
+        (r["eval_set"], r["system"], r["against"], r["metric"]): (r["difference"], r["low"], r["high"])
+        for r in differences
+    }
+    gain, low, high = found["doc_test", "tuned semantic", "base semantic", "MRR"]
+    hybrid = mean["doc_test", "tuned", "hybrid", "MRR"]
+    bm25 = mean["doc_test", "bm25", "lexical", "MRR"]
+    judged, judged_low, judged_high = found["judged_test", "tuned semantic", "base semantic", "MRR"]
+    return [
+        Gate(
+            "documentation queries: tuned beats base beyond doubt",
+            low > 0,
+            f"semantic MRR {gain:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}",
+        ),
+        Gate(
+            "documentation queries: hybrid beats BM25",
+            hybrid > bm25,
+            f"MRR {hybrid:.3f} against {bm25:.3f}",
+        ),
+        Gate(
+            "judged queries: tuned is not below base",
+            judged >= 0,
+            f"semantic MRR {judged:+.3f}, 95 % interval {judged_low:+.3f} to {judged_high:+.3f}",
+        ),
+    ]
+
+
+def render_report(facts: Facts) -> str:
+    """The page. The same facts give the same bytes."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    gates = promotion_gates(facts.metrics, facts.differences)
+    return environment.get_template("report.html").render(
+        names=NAMES,
+        sets=[
+            {"name": name, "title": _TITLES.get(name, name), "rows": _wide(facts.metrics, name)}
+            for name in dict.fromkeys(row["eval_set"] for row in facts.metrics)
+        ],
+        differences=[row for row in facts.differences if row["metric"] in ("P@1", "MRR")],
+        gates=gates,
+        promoted=all(gate.passed for gate in gates),
+        styles=_by_style(facts.ranks),
+        misses=_misses(facts.ranks),
+        manifest=facts.manifest,
+        pool=facts.pool,
+        plots=[
+            ("Quality, with 95 % bootstrap intervals", _bars(facts.metrics)),
+            ("Training loss by step", _losses(facts.manifest["history"])),
+            ("Training pairs by source and type", _pairs(facts.pairs)),
+        ],
+    )
+
+
+def _wide(metrics: Sequence[Row], eval_set: str) -> list[Row]:
+    """One row for each system and mode of a set, its metrics by name."""
+    rows: dict[tuple[str, str], Row] = {}
+    for row in metrics:
+        if row["eval_set"] == eval_set:
+            key = (row["system"], row["mode"])
+            wide = rows.setdefault(key, {**row, "values": {}})
+            wide["values"][row["metric"]] = row
+    return list(rows.values())
+
+
+def _by_style(ranks: Sequence[Row]) -> list[Row]:
+    """P@1 and MRR of the semantic runs on judged queries, by the style of the query."""
+    groups: dict[tuple[str, str], list[int]] = {}
+    for row in ranks:
+        if row["eval_set"] == "judged_test" and row["mode"] == "semantic":
+            groups.setdefault((row["style"], row["system"]), []).append(row["rank"])
+    return [
+        {
+            "style": style,
+            "system": system,
+            "queries": len(found),
+            "p1": sum(rank == 1 for rank in found) / len(found),
+            "mrr": sum(1 / rank for rank in found) / len(found),
+        }
+        for (style, system), found in sorted(groups.items())
+    ]
+
+
+def _misses(ranks: Sequence[Row], limit: int = 12) -> list[Row]:
+    """The judged queries that the tuned model answers worst, with the base model's rank."""
+    found: dict[str, Row] = {}
+    for row in ranks:
+        if row["eval_set"] == "judged_test" and row["mode"] == "semantic":
+            entry = found.setdefault(row["query_id"], {"query": row["query"], "style": row["style"]})
+            entry[row["system"]] = row["rank"]
+    return sorted(found.values(), key=lambda entry: (-entry["tuned"], entry["query"]))[:limit]
+
+
+def _figure(width: float, height: float) -> Any:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _png(figure: Any) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120, metadata={"Software": None})
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+_COLOURS = {
+    "bm25 lexical": "#9aa0a6",
+    "base semantic": "#a7c7e7",
+    "base hybrid": "#5b8db8",
+    "tuned semantic": "#f4b183",
+    "tuned hybrid": "#d9631e",
+}
+
+
+def _bars(metrics: Sequence[Row]) -> str:
+    sets = list(dict.fromkeys(row["eval_set"] for row in metrics))
+    figure = _figure(9, 3.4)
+    axes = figure.subplots(1, len(sets), sharey=True, squeeze=False)[0]
+    for axis, eval_set in zip(axes, sets, strict=True):
+        for offset, (label, colour) in enumerate(_COLOURS.items()):
+            for group, metric in enumerate(("P@1", "MRR")):
+                for row in metrics:
+                    name = f"{row['system']} {row['mode']}"
+                    if (row["eval_set"], name, row["metric"]) == (eval_set, label, metric):
+                        error = [[row["mean"] - row["low"]], [row["high"] - row["mean"]]]
+                        axis.bar(
+                            group + (offset - 2) * 0.16,
+                            row["mean"],
+                            0.15,
+                            color=colour,
+                            yerr=error,
+                            ecolor="#444",
+                            error_kw={"linewidth": 1},
+                            label=label if group == 0 else None,
+                        )
+        axis.set_xticks([0, 1], ["P@1", "MRR"])
+        axis.set_title(eval_set, fontsize=10)
+        axis.set_ylim(0, 1)
+        axis.grid(axis="y", alpha=0.3)
+    axes[-1].legend(fontsize=7, loc="upper left")
+    return _png(figure)
+
+
+def _losses(history: Sequence[dict[str, float]]) -> str:
+    figure = _figure(9, 2.8)
+    axis = figure.subplots()
+    steps = [row["step"] for row in history]
+    for name, colour in (("loss", "#d9631e"), ("contrastive", "#5b8db8"), ("drift", "#7a9e59")):
+        values = [row[name] for row in history if name in row]
+        if values:
+            axis.plot(steps[: len(values)], values, color=colour, linewidth=1.2, label=name)
+    axis.set_xlabel("step")
+    axis.set_ylabel("loss")
+    axis.legend(fontsize=8)
+    axis.grid(alpha=0.3)
+    return _png(figure)
+
+
+def _pairs(pairs: Sequence[Row]) -> str:
+    train = [row for row in pairs if row["split"] == "train"]
+    names = sorted({(row["language"], row["source"]) for row in train})
+    kinds = sorted({f"{row['pair_type']}: {row['query_kind']}" for row in train})
+    figure = _figure(9, 1.2 + 0.45 * max(1, len(names)))
+    axis = figure.subplots()
+    left = [0] * len(names)
+    for kind in kinds:
+        widths = [
+            sum(
+                row["pairs"]
+                for row in train
+                if (row["language"], row["source"]) == name
+                and f"{row['pair_type']}: {row['query_kind']}" == kind
+            )
+            for name in names
+        ]
+        axis.barh([f"{source} ({language})" for language, source in names], widths, left=left, label=kind)
+        left = [a + b for a, b in zip(left, widths, strict=True)]
+    axis.legend(fontsize=8)
+    axis.set_xlabel("pairs")
+    return _png(figure)

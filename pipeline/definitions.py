@@ -1,0 +1,41 @@
+"""The code location: every asset, check and job with its resources. Loads without torch or MLflow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from assets import checkpoints, corpus, eval_queries, files, metrics, pairs, repos, units
+from pipeline.jobs import JOBS
+from resources.lake import Lake
+from resources.project import Project
+from resources.tracking import Tracking
+from resources.trainer import Trainer
+
+STAGES = [repos, files, units, pairs, corpus, eval_queries, checkpoints, metrics]
+
+
+def build_definitions(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
+    """The graph, with `overrides` in place of the default resources: the seam for tests."""
+    lake = Lake()
+    resources = {
+        "lake": lake,
+        "project": Project(),
+        "tracking": Tracking(lake=lake),
+        "trainer": Trainer(pipes=dg.PipesSubprocessClient()),
+        **(overrides or {}),
+    }
+    return dg.Definitions(
+        assets=dg.load_assets_from_modules(STAGES),
+        asset_checks=dg.load_asset_checks_from_modules(STAGES),
+        jobs=JOBS,
+        resources=resources,
+        # Steps are short next to the 3 s that a process of their own would need to start; training,
+        # which is not, runs in its own process anyway.
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_definitions()

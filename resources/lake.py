@@ -1,0 +1,128 @@
+"""The lake: Parquet tables below one folder, each written whole with its fingerprint inside.
+
+A fingerprint says what a table was made from, a data version what it holds. Both live in the Parquet
+footer, so they can neither be lost nor disagree with the rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from common.atomic import write_table
+from common.errors import ProvenderError
+from corpus.schema import conform
+
+_FINGERPRINT, _DATA_VERSION = b"provender.fingerprint", b"provender.data_version"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A table of the lake, known by its footer."""
+
+    path: Path
+    fingerprint: str
+    data_version: str
+    rows: int
+
+
+class Lake(dg.ConfigurableResource):
+    """Tables and folders below `root` (PROVENDER_LAKE, else `./lake`)."""
+
+    root: str = ""
+
+    def path(self, *parts: str) -> Path:
+        """A place in the lake."""
+        return Path(self.root or os.environ.get("PROVENDER_LAKE", "lake")).resolve().joinpath(*parts)
+
+    def stored(self, *parts: str) -> Stored | None:
+        """What is known of the table at `parts`; null where there is none."""
+        path = self.path(*parts)
+        if not path.is_file():
+            return None
+        try:
+            footer = pq.read_metadata(path)
+        except pa.ArrowInvalid:
+            raise ProvenderError(
+                "This table is damaged.",
+                where=str(path),
+                remedy="Delete the file and materialize its asset again.",
+            ) from None
+        known = footer.metadata or {}
+        return Stored(
+            path,
+            known.get(_FINGERPRINT, b"").decode(),
+            known.get(_DATA_VERSION, b"").decode(),
+            footer.num_rows,
+        )
+
+    def write(
+        self, frame: pl.DataFrame, schema: pa.Schema, *parts: str, fingerprint: str
+    ) -> Stored:
+        """Write `frame` as the table at `parts`, checked against `schema`, whole or not at all."""
+        table = conform(frame, schema).combine_chunks()
+        version = _data_version(table)
+        table = table.replace_schema_metadata(
+            {_FINGERPRINT: fingerprint.encode(), _DATA_VERSION: version.encode()}
+        )
+        write_table(table, self.path(*parts))
+        return Stored(self.path(*parts), fingerprint, version, table.num_rows)
+
+    def read(self, *parts: str, columns: list[str] | None = None) -> pl.DataFrame:
+        """The table at `parts`.
+
+        Raises:
+            ProvenderError: it does not exist.
+        """
+        path = self.path(*parts)
+        if not path.is_file():
+            raise ProvenderError(
+                "This table does not exist yet.",
+                where=str(path),
+                remedy="Materialize the asset that writes it first.",
+            )
+        return pl.read_parquet(path, columns=columns)
+
+    def read_all(self, places: Iterable[tuple[str, ...]], schema: pa.Schema) -> pl.DataFrame:
+        """The rows of all tables at `places` that exist; an empty frame of `schema` if none does."""
+        frames = [self.read(*parts) for parts in places if self.path(*parts).is_file()]
+        return pl.concat([_empty(schema), *frames])
+
+
+def _empty(schema: pa.Schema) -> pl.DataFrame:
+    frame = pl.from_arrow(schema.empty_table())
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+class _Hasher:
+    """A file-like sink that keeps a digest instead of the bytes."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self.state = hashlib.blake2b(digest_size=16)
+
+    def write(self, data: Any) -> int:
+        self.state.update(data)
+        return len(data)
+
+    def flush(self) -> None:
+        pass
+
+
+def _data_version(table: pa.Table) -> str:
+    """A hash of the table's rows and schema, the same however it was built."""
+    sink = _Hasher()
+    with pa.ipc.new_stream(pa.PythonFile(sink, mode="w"), table.schema) as writer:
+        writer.write_table(table)
+    return sink.state.hexdigest()

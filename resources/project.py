@@ -1,0 +1,41 @@
+"""The files that a user edits, as one Dagster resource: manifest, licence policy, curriculum, recipe."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import dagster as dg
+
+from corpus.build import Curriculum, load_curriculum
+from corpus.licences import LicencePolicy, load_policy
+from corpus.sources import Manifest, load_manifest
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The checkout: config/ lies below it."""
+
+
+def manifest_path() -> Path:
+    """The source manifest: PROVENDER_SOURCES, else the quickstart's."""
+    return Path(os.environ.get("PROVENDER_SOURCES", ROOT / "config" / "sources_quickstart.yaml"))
+
+
+class Project(dg.ConfigurableResource):
+    """Paths of the configuration files. Empty: the ones that ship."""
+
+    sources: str = ""
+    licences: str = str(ROOT / "config" / "licenses.yaml")
+    curriculum: str = str(ROOT / "config" / "curriculum.yaml")
+    recipe: str = str(ROOT / "config" / "train_quickstart.yaml")
+
+    def load_manifest(self) -> Manifest:
+        return load_manifest(Path(self.sources) if self.sources else manifest_path())
+
+    def load_policy(self) -> LicencePolicy:
+        return load_policy(Path(self.licences))
+
+    def load_curriculum(self) -> Curriculum:
+        return load_curriculum(Path(self.curriculum))
+
+    def recipe_path(self) -> Path:
+        return Path(os.environ.get("PROVENDER_RECIPE", self.recipe))

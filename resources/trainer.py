@@ -1,0 +1,36 @@
+"""Training in a process of its own: Dagster launches `python -m training.run` through Pipes."""
+
+import sys
+from pathlib import Path
+
+import dagster as dg
+
+from resources.project import ROOT
+
+
+class Trainer(dg.ConfigurableResource):
+    """Launches training. DDP relaunches its command line, so it never runs inside a step."""
+
+    pipes: dg.ResourceDependency[dg.PipesSubprocessClient]
+    python: str = sys.executable
+
+    def run(
+        self,
+        context: dg.AssetExecutionContext,
+        *,
+        recipe: Path,
+        corpus: Path,
+        output: Path,
+        tracking_uri: str,
+    ) -> None:
+        """Train one stage.
+
+        Raises:
+            dagster.Failure: the command failed; its own message is in the run's log.
+        """
+        command = [
+            *(self.python, "-m", "training.run", "--config", str(recipe)),
+            *("--corpus", str(corpus), "--output", str(output), "--tracking-uri", tracking_uri),
+            *("--tag", f"dagster.run_id={context.run.run_id}"),
+        ]
+        self.pipes.run(context=context, command=command, cwd=str(ROOT))
