@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets.common import OWNERS, told
+from assets.common import OWNERS, markdown_table, told
 from assets.corpus import place_of
 from common.hashing import digest, digest_file
 from resources.lake import Lake
@@ -89,12 +89,8 @@ def model(lake: Lake) -> dg.MaterializeResult:
 
 def lineage(manifest: dict) -> str:
     """The sources of a checkpoint as a Markdown table: revision, licence, pairs."""
-    lines = ["| source | revision | license | pairs |", "|---|---|---|---|"]
-    lines += [
-        f"| {row['source']} | `{row['revision'][:12]}` | {row['license']} | {row['pairs']} |"
-        for row in manifest["sources"]
-    ]
-    return "\n".join(lines)
+    columns = ["source", "revision", "license", "pairs"]
+    return markdown_table(columns, ([row[name] for name in columns] for row in manifest["sources"]))
 
 
 def _manifest(lake: Lake, place: tuple[str, ...]) -> dict:

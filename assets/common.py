@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
@@ -31,6 +32,7 @@ def produce(
     lake: Lake,
     place: tuple[str, ...],
     schema: pa.Schema,
+    *,
     fingerprint: str,
     make: Callable[[], pl.DataFrame],
     metadata: Callable[[pl.DataFrame], Mapping[str, Any]] = lambda _: {},
@@ -47,12 +49,12 @@ def produce(
             stored = lake.write(frame, schema, *place, fingerprint=fingerprint)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(stored.data_version),
-        metadata={**describe(stored, frame, schema, unchanged), **metadata(frame)},
+        metadata={**describe(stored, frame, schema, unchanged=unchanged), **metadata(frame)},
     )
 
 
 def describe(
-    stored: Stored, frame: pl.DataFrame, schema: pa.Schema, unchanged: bool
+    stored: Stored, frame: pl.DataFrame, schema: pa.Schema, *, unchanged: bool
 ) -> dict[str, Any]:
     """The metadata that Dagster's UI shows of a table."""
     columns = [
@@ -75,12 +77,15 @@ def describe(
 
 def preview(frame: pl.DataFrame) -> str:
     """The first rows as a Markdown table, long values cut."""
-    if frame.is_empty():
+    return markdown_table(frame.columns, frame.head(_PREVIEW_ROWS).iter_rows())
+
+
+def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A Markdown table; `no rows` where there is none."""
+    lines = ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
+    if not lines:
         return "no rows"
-    lines = ["| " + " | ".join(frame.columns) + " |", "|" + "---|" * frame.width]
-    for row in frame.head(_PREVIEW_ROWS).iter_rows():
-        lines.append("| " + " | ".join(_cell(value) for value in row) + " |")
-    return "\n".join(lines)
+    return "\n".join(["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns), *lines])
 
 
 def _cell(value: Any) -> str:
@@ -92,9 +97,7 @@ def _cell(value: Any) -> str:
 def counts(frame: pl.DataFrame, *columns: str) -> dg.MetadataValue:
     """How many rows each value of `columns` has, as a Markdown table."""
     found = frame.group_by(columns).len("rows").sort("rows", *columns, descending=True)
-    lines = ["| " + " | ".join(found.columns) + " |", "|" + "---|" * found.width]
-    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in found.iter_rows()]
-    return dg.MetadataValue.md("\n".join(lines))
+    return dg.MetadataValue.md(markdown_table(found.columns, found.iter_rows()))
 
 
 def versions(lake: Lake, *places: tuple[str, ...]) -> str:
@@ -103,16 +106,14 @@ def versions(lake: Lake, *places: tuple[str, ...]) -> str:
     return digest([each.data_version if each else None for each in found])
 
 
-class told:
+@contextmanager
+def told() -> Iterator[None]:
     """Turns a ProvenderError into a Dagster failure that shows its message, without a traceback."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        if isinstance(error, ProvenderError):
-            raise dg.Failure(
-                description=str(error),
-                metadata={"what": error.what, "where": error.where, "remedy": error.remedy},
-                allow_retries=False,
-            ) from None
+    try:
+        yield
+    except ProvenderError as error:
+        raise dg.Failure(
+            description=str(error),
+            metadata={"what": error.what, "where": error.where, "remedy": error.remedy},
+            allow_retries=False,
+        ) from None

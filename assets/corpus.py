@@ -3,7 +3,15 @@
 import dagster as dg
 import polars as pl
 
-from assets.common import OWNERS, counts, describe, of_source, told, versions
+from assets.common import (
+    OWNERS,
+    counts,
+    describe,
+    markdown_table,
+    of_source,
+    told,
+    versions,
+)
 from assets.pairs import TYPES, pairs_of
 from common.hashing import digest
 from corpus import build, schema
@@ -53,24 +61,17 @@ def corpus(lake: Lake, project: Project) -> dg.MaterializeResult:
         first = lake.stored(*place_of("train"))
         assert first is not None
     train = frame.filter(split="train")
+    reasons = drops.group_by("reason").agg(pl.col("pairs").sum()).sort("pairs", descending=True)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(versions(lake, *(place_of(split) for split in SPLITS))),
         metadata={
-            **describe(first, train, schema.CORPUS, unchanged),
+            **describe(first, train, schema.CORPUS, unchanged=unchanged),
             "dagster/row_count": frame.height,
             "splits": counts(frame, "split", "pair_type", "query_kind"),
             "sources": counts(frame, "split", "source", "revision", "license"),
-            "drops": counts_of_drops(drops),
+            "drops": dg.MetadataValue.md(markdown_table(reasons.columns, reasons.iter_rows())),
         },
     )
-
-
-def counts_of_drops(drops: pl.DataFrame) -> dg.MetadataValue:
-    """The dropped pairs by reason, as a Markdown table."""
-    found = drops.group_by("reason").agg(pl.col("pairs").sum()).sort("pairs", descending=True)
-    lines = ["| reason | pairs |", "|---|---|"]
-    lines += [f"| {reason} | {pairs} |" for reason, pairs in found.iter_rows()]
-    return dg.MetadataValue.md("\n".join(lines))
 
 
 @dg.asset_check(asset="corpus", description="Every source of the manifest has a snapshot.")

@@ -29,7 +29,9 @@ def pool_of(split: str) -> tuple[str, ...]:
     return ("eval", f"pool_{split}.parquet")
 
 
-_PLACES = [place for split in JUDGED for place in (*(queries_of(k, split) for k in KINDS), pool_of(split))]
+_PLACES = [
+    place for split in JUDGED for place in (*(queries_of(k, split) for k in KINDS), pool_of(split))
+]
 
 
 @dg.asset(
@@ -45,7 +47,9 @@ def eval_queries(lake: Lake, project: Project) -> dg.MaterializeResult:
         manifest = project.load_manifest()
         splits = {source.name: source.split for source in manifest.sources}
         names = [name for name, split in splits.items() if split != "train"]
-        places = [place for name in names for place in (of_source("units", name), pairs_of("doc", name))]
+        places = [
+            place for name in names for place in (of_source("units", name), pairs_of("doc", name))
+        ]
         fingerprint = digest(
             heldout.VERSION,
             splits,

@@ -20,9 +20,7 @@ TABLE = "files"
     owners=OWNERS,
     code_version=rules.VERSION,
 )
-def files(
-    context: dg.AssetExecutionContext, lake: Lake, project: Project
-) -> dg.MaterializeResult:
+def files(context: dg.AssetExecutionContext, lake: Lake, project: Project) -> dg.MaterializeResult:
     """Every file with its language, licence and tier; kept, or dropped for a named reason."""
     name = context.partition_key
     snapshot = of_source("repos", name)
@@ -32,9 +30,9 @@ def files(
         lake,
         of_source(TABLE, name),
         schema.FILES,
-        digest(rules.VERSION, versions(lake, snapshot), policy.model_dump()),
-        lambda: rules.classify(lake.read(*snapshot), policy),
-        lambda frame: {
+        fingerprint=digest(rules.VERSION, versions(lake, snapshot), policy.model_dump()),
+        make=lambda: rules.classify(lake.read(*snapshot), policy),
+        metadata=lambda frame: {
             "kept": int(frame["kept"].sum()),
             "reasons": counts(frame, "drop_reason"),
             "languages": counts(frame.filter("kept"), "language"),

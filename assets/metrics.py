@@ -4,7 +4,7 @@ import dagster as dg
 import polars as pl
 
 from assets.checkpoints import MODEL, STAGE
-from assets.common import OWNERS, told, versions
+from assets.common import OWNERS, markdown_table, told, versions
 from assets.corpus import SPLITS, place_of
 from assets.eval_queries import KINDS, pool_of, queries_of
 from common.atomic import write_text
@@ -122,11 +122,8 @@ def _track(lake: Lake, tracking: Tracking, manifest: dict) -> None:
 def markdown(table: pl.DataFrame) -> str:
     """The metrics as a Markdown table, one line for each set, system and mode."""
     wide = table.pivot("metric", index=["eval_set", "system", "mode", "alpha"], values="mean")
-    lines = ["| " + " | ".join(wide.columns) + " |", "|" + "---|" * wide.width]
-    for row in wide.iter_rows():
-        cells = (f"{value:.3f}" if isinstance(value, float) else str(value or "") for value in row)
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    rounded = wide.with_columns(pl.selectors.float().round(3))
+    return markdown_table(rounded.columns, rounded.iter_rows())
 
 
 @dg.asset_check(asset="metrics", description="The tuned model may replace its base.")
@@ -134,13 +131,13 @@ def promotion(lake: Lake) -> dg.AssetCheckResult:
     """Documentation queries: better beyond doubt. Hybrid above BM25. Judged queries: not below base."""
     from evaluation.report import promotion_gates
 
-    gates = promotion_gates(
-        lake.read(*METRICS).to_dicts(), lake.read(*DIFFERENCES).to_dicts()
-    )
+    gates = promotion_gates(lake.read(*METRICS).to_dicts(), lake.read(*DIFFERENCES).to_dicts())
     return dg.AssetCheckResult(
         passed=all(gate.passed for gate in gates),
         severity=dg.AssetCheckSeverity.ERROR,
-        metadata={gate.name: f"{'pass' if gate.passed else 'FAIL'}: {gate.detail}" for gate in gates},
+        metadata={
+            gate.name: f"{'pass' if gate.passed else 'FAIL'}: {gate.detail}" for gate in gates
+        },
     )
 
 

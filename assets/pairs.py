@@ -20,7 +20,11 @@ def pairs_of(pair_type: str, source: str) -> tuple[str, ...]:
 
 
 def _pairs(
-    name: str, pair_type: str, build: Callable[[pl.DataFrame], pl.DataFrame], version: str, text: str
+    name: str,
+    pair_type: str,
+    build: Callable[[pl.DataFrame], pl.DataFrame],
+    version: str,
+    text: str,
 ) -> dg.AssetsDefinition:
     @dg.asset(
         name=name,
@@ -38,9 +42,9 @@ def _pairs(
             lake,
             pairs_of(pair_type, context.partition_key),
             schema.PAIRS,
-            digest(version, versions(lake, units)),
-            lambda: build(lake.read(*units)),
-            lambda frame: {"query_kinds": counts(frame, "query_kind")},
+            fingerprint=digest(version, versions(lake, units)),
+            make=lambda: build(lake.read(*units)),
+            metadata=lambda frame: {"query_kinds": counts(frame, "query_kind")},
         )
 
     return pairs

@@ -20,9 +20,7 @@ VERSION = "1"
     owners=OWNERS,
     code_version=VERSION,
 )
-def repos(
-    context: dg.AssetExecutionContext, lake: Lake, project: Project
-) -> dg.MaterializeResult:
+def repos(context: dg.AssetExecutionContext, lake: Lake, project: Project) -> dg.MaterializeResult:
     """An immutable snapshot of each source at its pinned revision: every file with its git blob id."""
     name = context.partition_key
     with told():
@@ -32,9 +30,9 @@ def repos(
         lake,
         of_source(TABLE, name),
         schema.SNAPSHOT,
-        digest(VERSION, source.kind, revision),
-        lambda: take_snapshot(source, lake.path("downloads")),
-        lambda frame: {
+        fingerprint=digest(VERSION, source.kind, revision),
+        make=lambda: take_snapshot(source, lake.path("downloads")),
+        metadata=lambda frame: {
             "revision": revision,
             "swhid": f"swh:1:dir:{frame['tree'][0]}" if frame.height else "",
             "bytes": int(frame["size"].sum()),

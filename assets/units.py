@@ -22,9 +22,7 @@ TABLE = "units"
     owners=OWNERS,
     code_version=digest(extract.versions()),
 )
-def units(
-    context: dg.AssetExecutionContext, lake: Lake, project: Project
-) -> dg.MaterializeResult:
+def units(context: dg.AssetExecutionContext, lake: Lake, project: Project) -> dg.MaterializeResult:
     """Every function with its signature, doc, attributes and code; unchanged files are carried over."""
     name = context.partition_key
     place, kept, snapshot = (of_source(table, name) for table in (TABLE, "files", "repos"))
@@ -44,9 +42,9 @@ def units(
         lake,
         place,
         schema.UNITS,
-        digest(extract.versions(), domain, versions(lake, kept)),
-        parse,
-        lambda frame: {
+        fingerprint=digest(extract.versions(), domain, versions(lake, kept)),
+        make=parse,
+        metadata=lambda frame: {
             **{f"files_{key}": value for key, value in work.items()},
             "documented": int((frame["doc"] != "").sum()),
             "kinds": counts(frame, "language", "kind", "dialect"),

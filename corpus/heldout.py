@@ -25,18 +25,14 @@ def documentation_queries(doc_pairs: pl.DataFrame, units: pl.DataFrame) -> pl.Da
     Every unit with this first sentence is an acceptable answer, and so is every unit with the same
     code as one of them: a search that finds its copy is not wrong.
     """
-    code = units.select(
-        "unit_id", key=pl.col("code").map_elements(normal, return_dtype=pl.String)
-    )
+    code = units.select("unit_id", key=pl.col("code").map_elements(normal, return_dtype=pl.String))
     copies = code.join(code, on="key", suffix="_copy").select("unit_id", "unit_id_copy")
     first = doc_pairs.filter(
         pl.col("query_kind") == "doc",
         pl.col("query").str.split(" ").list.len() >= _MIN_QUERY_WORDS,
     )
     queries = (
-        first.with_columns(
-            key=pl.col("query").map_elements(normal, return_dtype=pl.String)
-        )
+        first.with_columns(key=pl.col("query").map_elements(normal, return_dtype=pl.String))
         .join(copies, on="unit_id")
         .group_by("key")
         .agg(

@@ -66,8 +66,9 @@ class LicencePolicy(Settings):
                     return tier
             return "none"
         assert isinstance(node, license_expression.OR | license_expression.AND)
-        tiers = sorted((self._tier(part) for part in node.args), key=_STRICTNESS.__getitem__)
-        return tiers[0] if isinstance(node, license_expression.OR) else tiers[-1]
+        parts: list[Tier] = [self._tier(part) for part in node.args]
+        choose = min if isinstance(node, license_expression.OR) else max
+        return choose(parts, key=_STRICTNESS.__getitem__)
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def load_policy(path: Path) -> LicencePolicy:
 def find_licence(files: pl.DataFrame) -> Finding:
     """The licence that a snapshot (a frame of `schema.SNAPSHOT`) states for itself as a whole."""
     top = files.filter(~pl.col("path").str.contains("/"), pl.col("content").is_not_null())
-    contents = {path: data for path, data in top.select("path", "content").iter_rows()}
+    contents: dict[str, bytes] = dict(top.select("path", "content").iter_rows())
     readers: list[tuple[str, Callable[[str], str | None]]] = [
         ("PKG-INFO", _from_license_expression),
         ("Cargo.toml", _from_cargo),
@@ -119,7 +120,9 @@ def _from_legacy_metadata(text: str) -> str | None:
     free = (message.get("License") or "").strip()
     if _normal(_LEGACY_NAMES.get(free, free)):
         return _LEGACY_NAMES.get(free, free)
-    names = {_LEGACY_NAMES[name] for name in message.get_all("Classifier", []) if name in _LEGACY_NAMES}
+    names = {
+        _LEGACY_NAMES[name] for name in message.get_all("Classifier", []) if name in _LEGACY_NAMES
+    }
     # Classifiers do not say how several licences combine: bind to all of them, the careful reading.
     return " AND ".join(sorted(names)) or None
 

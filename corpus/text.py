@@ -19,11 +19,12 @@ _WORD = re.compile(r"[^\W\d_]+|\d+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 STOPWORDS = frozenset(
-    "a about all also an and any are as at be been but by can do does each for from has have if in "
-    "into is it its may more must no not of on or other our out over should so some such than that "
-    "the their them then there these they this those to up us use used using very was we what when "
-    "where whether which while who will with would you your given returns return whose here just only"
-    .split()
+    """
+    a about all also an and any are as at be been but by can do does each for from has have if in into
+    is it its may more must no not of on or other our out over should so some such than that the their
+    them then there these they this those to up us use used using very was we what when where whether
+    which while who will with would you your given returns return whose here just only
+    """.split()
 )
 
 

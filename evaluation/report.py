@@ -55,7 +55,11 @@ def promotion_gates(metrics: Sequence[Row], differences: Sequence[Row]) -> list[
     """
     mean = {(r["eval_set"], r["system"], r["mode"], r["metric"]): r["mean"] for r in metrics}
     found = {
-        (r["eval_set"], r["system"], r["against"], r["metric"]): (r["difference"], r["low"], r["high"])
+        (r["eval_set"], r["system"], r["against"], r["metric"]): (
+            r["difference"],
+            r["low"],
+            r["high"],
+        )
         for r in differences
     }
     gain, low, high = found["doc_test", "tuned semantic", "base semantic", "MRR"]
@@ -146,7 +150,9 @@ def _misses(ranks: Sequence[Row], limit: int = 12) -> list[Row]:
     found: dict[str, Row] = {}
     for row in ranks:
         if row["eval_set"] == "judged_test" and row["mode"] == "semantic":
-            entry = found.setdefault(row["query_id"], {"query": row["query"], "style": row["style"]})
+            entry = found.setdefault(
+                row["query_id"], {"query": row["query"], "style": row["style"]}
+            )
             entry[row["system"]] = row["rank"]
     return sorted(found.values(), key=lambda entry: (-entry["tuned"], entry["query"]))[:limit]
 
@@ -233,7 +239,9 @@ def _pairs(pairs: Sequence[Row]) -> str:
             )
             for name in names
         ]
-        axis.barh([f"{source} ({language})" for language, source in names], widths, left=left, label=kind)
+        axis.barh(
+            [f"{source} ({language})" for language, source in names], widths, left=left, label=kind
+        )
         left = [a + b for a, b in zip(left, widths, strict=True)]
     axis.legend(fontsize=8)
     axis.set_xlabel("pairs")

@@ -26,12 +26,10 @@ def encode(
     """Token vectors of each text, `(tokens_i, dim)`, unit length. `task` is `query` or `document`."""
     encode_task = model.encode_query if task == "query" else model.encode_document
     with autocast:
-        return encode_task(list(texts), batch_size=batch_size, show_progress_bar=False)
+        return list(encode_task(list(texts), batch_size=batch_size, show_progress_bar=False))
 
 
-def maxsim_scores(
-    queries: Sequence[torch.Tensor], documents: Sequence[torch.Tensor]
-) -> np.ndarray:
+def maxsim_scores(queries: Sequence[torch.Tensor], documents: Sequence[torch.Tensor]) -> np.ndarray:
     """MaxSim, averaged over the query's tokens, `(queries, documents)`.
 
     Documents are packed by length, so that padding costs little; results do not depend on it.

@@ -163,9 +163,7 @@ def print_results(console: Any) -> None:
         for name in NAMES:
             table.add_column(name, justify="right")
         for system in dict.fromkeys((row["system"], row["mode"]) for row in rows):
-            values = {
-                row["metric"]: row for row in rows if (row["system"], row["mode"]) == system
-            }
+            values = {row["metric"]: row for row in rows if (row["system"], row["mode"]) == system}
             cells = [
                 f"{values[name]['mean']:.3f} [dim]{values[name]['low']:.2f}–{values[name]['high']:.2f}[/]"
                 for name in NAMES

@@ -42,7 +42,9 @@ class Lake(dg.ConfigurableResource):
 
     def path(self, *parts: str) -> Path:
         """A place in the lake."""
-        return Path(self.root or os.environ.get("PROVENDER_LAKE", "lake")).resolve().joinpath(*parts)
+        return (
+            Path(self.root or os.environ.get("PROVENDER_LAKE", "lake")).resolve().joinpath(*parts)
+        )
 
     def stored(self, *parts: str) -> Stored | None:
         """What is known of the table at `parts`; null where there is none."""

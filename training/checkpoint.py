@@ -95,5 +95,3 @@ def _package_version() -> str:
         return version("provender")
     except PackageNotFoundError:
         return "not installed"
-
-

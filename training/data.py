@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow.dataset as ds
+
 from common.errors import ProvenderError
 from evaluation.documents import render
 from training.recipe import Mixture, Recipe

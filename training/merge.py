@@ -51,13 +51,10 @@ def export(checkpoint: Path, output: Path) -> dict[str, Any]:
 
 def load_adapted(checkpoint: Path) -> MultiVectorEncoder:
     """The base model of `checkpoint` with its adapter on it, unmerged."""
-    from peft import PeftModel
-
-    from training.model import load_encoder
+    from training.model import load_adapter, load_encoder
 
     encoder = load_encoder(Recipe.model_validate(read_manifest(checkpoint)["config"]))
-    encoder[0].model = PeftModel.from_pretrained(encoder[0].model, str(checkpoint / "adapter"))
-    encoder.eval()
+    load_adapter(encoder, checkpoint / "adapter")
     return encoder
 
 

@@ -46,8 +46,8 @@ def load_encoder(recipe: Recipe) -> MultiVectorEncoder:
     path = resolve(recipe.base_model)
     if (Path(path) / "modules.json").is_file() and _is_multi_vector(Path(path)):
         encoder = MultiVectorEncoder(path, device="cpu", model_kwargs=_SAFE)
-        encoder[0].query_length = recipe.query_length
-        encoder[0].document_length = recipe.document_length
+        transformer_of(encoder).query_length = recipe.query_length
+        transformer_of(encoder).document_length = recipe.document_length
         return encoder
     try:
         transformer = Transformer(
@@ -83,15 +83,30 @@ def add_adapter(encoder: MultiVectorEncoder, adapter: Adapter) -> PeftModel:
         lora_dropout=adapter.dropout,
         target_modules=adapter.targets,
     )
-    peft_model = get_peft_model(encoder[0].model, config)
+    peft_model = get_peft_model(transformer_of(encoder).model, config)
     assert isinstance(peft_model, PeftModel)
-    encoder[0].model = peft_model
+    transformer_of(encoder).register_module("model", peft_model)
     return peft_model
+
+
+def load_adapter(encoder: MultiVectorEncoder, folder: Path) -> None:
+    """Put the saved adapter in `folder` on `encoder`, in place, ready to score."""
+    transformer = transformer_of(encoder)
+    adapted = PeftModel.from_pretrained(transformer.model, str(folder))
+    transformer.register_module("model", adapted)
+    encoder.eval()
+
+
+def transformer_of(encoder: MultiVectorEncoder) -> Transformer:
+    """The first module of `encoder`, which holds the transformer and its tokenizer."""
+    module = encoder[0]
+    assert isinstance(module, Transformer)
+    return module
 
 
 def adapter_of(encoder: MultiVectorEncoder) -> PeftModel:
     """The adapter that `add_adapter` put on `encoder`."""
-    model = encoder[0].model
+    model = transformer_of(encoder).model
     assert isinstance(model, PeftModel)
     return model
 
@@ -116,4 +131,4 @@ def merge(encoder: MultiVectorEncoder) -> None:
     """Add the adapter to the weights of `encoder` and take it off, in place."""
     merged = adapter_of(encoder).merge_and_unload()
     assert isinstance(merged, nn.Module)
-    encoder[0].model = merged
+    transformer_of(encoder).register_module("model", merged)

@@ -50,7 +50,10 @@ class LateInteraction(lightning.LightningModule):
         )
         target = torch.arange(len(scores), device=scores.device)
         loss = functional.cross_entropy(scores / objective.temperature, target)
-        found = {"contrastive": loss, "in_batch_P@1": (scores.argmax(dim=1) == target).float().mean()}
+        found = {
+            "contrastive": loss,
+            "in_batch_P@1": (scores.argmax(dim=1) == target).float().mean(),
+        }
         if objective.feature_weight:
             drift = self._drift([queries], "query", query_vectors, query_mask)
             drift = drift + self._drift(documents, "document", document_vectors, document_mask)

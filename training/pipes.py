@@ -18,7 +18,7 @@ class PipesProgress(lightning.Callback):
         self._context: PipesContext = self._session.__enter__()
 
     def on_train_batch_end(
-        self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         step = trainer.global_step
         if step % _EVERY_STEPS == 0:
@@ -26,5 +26,5 @@ class PipesProgress(lightning.Callback):
             total = trainer.estimated_stepping_batches
             self._context.log.info(f"step {step} of {total}: loss {loss:.3f}")
 
-    def teardown(self, trainer: Any, module: Any, stage: str) -> None:
+    def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
         self._session.__exit__(None, None, None)

@@ -123,7 +123,7 @@ def _fit(recipe: Recipe, stage: Stage, data: str, current: str) -> dict[str, Any
         tracking={"run_id": tracking.run_id or ""} if tracking else {},
     )
     with replacing_folder(stage.output) as folder:
-        adapter.save_pretrained(folder / "adapter", safe_serialization=True)
+        adapter.save_pretrained(str(folder / "adapter"), safe_serialization=True)
         write_json(result, folder / MANIFEST)
     return result
 

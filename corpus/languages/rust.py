@@ -17,7 +17,9 @@ VERSION = "rust-1"
 """Rows made by another version are extracted again."""
 
 _DOC_ATTRIBUTE = re.compile(r'^#\[\s*doc\s*=\s*r?#*"(.*)"#*\s*\]$', re.DOTALL)
-_TEST_ATTRIBUTE = re.compile(r"^#\[\s*(\w+::)*(test|rstest|test_case|bench)\b|^#\[\s*cfg\(\s*test\s*\)")
+_TEST_ATTRIBUTE = re.compile(
+    r"^#\[\s*(\w+::)*(test|rstest|test_case|bench)\b|^#\[\s*cfg\(\s*test\s*\)"
+)
 _KANI_ATTRIBUTE = re.compile(r"\bkani::(proof|proof_for_contract|requires|ensures|should_panic)\b")
 _CONTAINERS = frozenset({"mod_item", "impl_item", "trait_item"})
 
@@ -51,7 +53,7 @@ def _items(container: Node, scope: _Scope, source: bytes) -> Iterator[Definition
     attributes: list[str] = []
     for node in container.named_children:
         kind = node.type
-        if kind == "line_comment" or kind == "block_comment":
+        if kind in ("line_comment", "block_comment"):
             docs += _doc_lines(_text(node, source).rstrip())
         elif kind == "attribute_item":
             text = _text(node, source)
@@ -130,4 +132,6 @@ def _doc_lines(comment: str) -> list[str]:
 
 
 def _text(node: Node | None, source: bytes) -> str:
-    return "" if node is None else source[node.start_byte : node.end_byte].decode("utf-8", "replace")
+    return (
+        "" if node is None else source[node.start_byte : node.end_byte].decode("utf-8", "replace")
+    )

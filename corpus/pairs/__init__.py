@@ -1,1 +1,1 @@
-"""Training pairs, one module a kind. Builders propose; what is too short, too long or double, `corpus.build` drops."""
+"""Training pairs, one module a kind. Builders propose; `corpus.build` drops what is unfit or double."""

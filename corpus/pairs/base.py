@@ -28,7 +28,7 @@ def to_pairs(proposals: list[Proposal], units: pl.DataFrame, pair_type: str) -> 
     """The proposals joined with what `units` (rows of `schema.UNITS`) knows of their code."""
     proposed = pl.DataFrame(
         [(each.unit_id, each.query, each.query_kind, each.doc_rest) for each in proposals],
-        schema={name: pl.String for name in ("unit_id", "query", "query_kind", "doc_rest")},
+        schema=dict.fromkeys(("unit_id", "query", "query_kind", "doc_rest"), pl.String),
         orient="row",
     )
     joined = proposed.join(units, on="unit_id", how="inner", maintain_order="left").rename(

@@ -10,7 +10,23 @@ from corpus.text import identifier_words, prose
 VERSION = "1"
 
 _MAX_PER_FILE = 8
-_MEANINGLESS = frozenset("src lib mod main rs crates crate core common util utils tests test".split())
+_MEANINGLESS = frozenset(
+    [
+        "src",
+        "lib",
+        "mod",
+        "main",
+        "rs",
+        "crates",
+        "crate",
+        "core",
+        "common",
+        "util",
+        "utils",
+        "tests",
+        "test",
+    ]
+)
 
 
 def path_pairs(units: pl.DataFrame) -> pl.DataFrame:

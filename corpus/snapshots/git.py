@@ -33,10 +33,12 @@ def remote_commit(source: GitSource) -> str:
         return source.ref
     where = _checked(source)
     try:
-        lines = git.Git().ls_remote(source.url, source.ref, f"{source.ref}^{{}}", env=_ENVIRONMENT)
+        listed = str(
+            git.Git().ls_remote(source.url, source.ref, f"{source.ref}^{{}}", env=_ENVIRONMENT)
+        )
     except git.GitCommandError as error:
         raise _unfetchable(source, error, where) from None
-    commits = [line.split()[0] for line in lines.splitlines()]
+    commits = [str(line.split()[0]) for line in listed.splitlines()]
     if not commits:
         raise ProvenderError(
             f"{source.url} has no ref {source.ref!r}.",

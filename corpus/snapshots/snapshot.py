@@ -76,9 +76,7 @@ def snapshot_of(name: str, revision: str, entries: Iterable[Entry]) -> pl.DataFr
 
 
 def _is_source_text(entry: Entry) -> bool:
-    return (
-        entry.mode != "120000" and len(entry.data) <= MAX_FILE_BYTES and b"\0" not in entry.data
-    )
+    return entry.mode != "120000" and len(entry.data) <= MAX_FILE_BYTES and b"\0" not in entry.data
 
 
 def tree_id(leaves: Iterable[tuple[str, str, str]]) -> str:
