@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from common.atomic import write_text
 from common.errors import ProvenderError
+from resources.project import ROOT, Project
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -48,10 +50,38 @@ def demo(
     raise typer.Exit(code)
 
 
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(help="Dagster's port.")] = 3000,
+    mlflow_port: Annotated[int, typer.Option(help="MLflow's port.")] = 5000,
+) -> None:
+    """Start Dagster (webserver and daemon) and MLflow's UI on this machine."""
+    from pipeline.servers import serve, servers
+    from resources.lake import Lake
+    from resources.tracking import Tracking
+
+    _quiet()
+    home = _home()
+    try:
+        serve(servers(port, mlflow_port, Tracking(lake=Lake()).uri), home / "logs")
+    except ProvenderError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
+def _home() -> Path:
+    """DAGSTER_HOME, made with our instance settings where it has none."""
+    home = Path(os.environ.setdefault("DAGSTER_HOME", str(Path.cwd() / ".dagster")))
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / "dagster.yaml").is_file():
+        write_text(
+            (ROOT / "config" / "dagster.yaml").read_text(encoding="utf-8"), home / "dagster.yaml"
+        )
+    return home
+
+
 def _demo() -> int:
     from rich.console import Console
-
-    from resources.project import Project
 
     Project().load_manifest()  # a mistake in it is told before anything is loaded
     _quiet()
@@ -61,8 +91,7 @@ def _demo() -> int:
 
     from pipeline.definitions import defs
 
-    home = Path(os.environ.setdefault("DAGSTER_HOME", str(Path.cwd() / ".dagster")))
-    home.mkdir(parents=True, exist_ok=True)
+    _home()
     failures: dict[str, str] = {}
     work = 0
     with dg.DagsterInstance.get() as instance:
