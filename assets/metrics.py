@@ -81,8 +81,9 @@ def _evaluate(lake: Lake, manifest: dict, fingerprint: str) -> None:
         for kind in KINDS
     ]
     device = pick()
+    recipe = Recipe.model_validate(manifest["config"])
     models = {
-        BASE: load_encoder(Recipe.model_validate(manifest["config"])),
+        BASE: load_encoder(recipe, recipe.index_length),
         TUNED: MultiVectorEncoder(str(lake.path(*MODEL)), device="cpu"),
     }
     for each in models.values():

@@ -53,7 +53,8 @@ def load_adapted(checkpoint: Path) -> MultiVectorEncoder:
     """The base model of `checkpoint` with its adapter on it, unmerged."""
     from training.model import load_adapter, load_encoder
 
-    encoder = load_encoder(Recipe.model_validate(read_manifest(checkpoint)["config"]))
+    recipe = Recipe.model_validate(read_manifest(checkpoint)["config"])
+    encoder = load_encoder(recipe, recipe.index_length)
     load_adapter(encoder, checkpoint / "adapter")
     return encoder
 

@@ -36,26 +36,29 @@ def resolve(base_model: str) -> str:
     return str(get_model_path())
 
 
-def load_encoder(recipe: Recipe) -> MultiVectorEncoder:
+def load_encoder(recipe: Recipe, document_length: int | None = None) -> MultiVectorEncoder:
     """The base model of `recipe` as a multi-vector encoder.
+
+    Documents are cut at `document_length` tokens, the length in training by default.
 
     A multi-vector checkpoint is loaded as it is. Any other encoder gives its token vectors at full
     width, unit length, without a new projection: a random one destroys it at this scale
     (docs/training.md). No skiplist: punctuation carries meaning in code.
     """
     path = resolve(recipe.base_model)
+    document_length = document_length or recipe.document_length
     if (Path(path) / "modules.json").is_file() and _is_multi_vector(Path(path)):
         encoder = MultiVectorEncoder(path, device="cpu", model_kwargs=_SAFE)
         transformer_of(encoder).query_length = recipe.query_length
-        transformer_of(encoder).document_length = recipe.document_length
+        transformer_of(encoder).document_length = document_length
         return encoder
     try:
         transformer = Transformer(
             path,
             model_kwargs=_SAFE,
             query_length=recipe.query_length,
-            document_length=recipe.document_length,
-            max_seq_length=max(recipe.query_length, recipe.document_length),
+            document_length=document_length,
+            max_seq_length=max(recipe.query_length, document_length),
         )
     except OSError as error:
         raise ProvenderError(

@@ -71,7 +71,12 @@ class Recipe(Settings):
     )
     seed: int = 7
     query_length: Positive = 48
-    document_length: Positive = 160
+    document_length: Positive = Field(
+        default=160, description="tokens of a document in training; the rest is cut"
+    )
+    index_length: Positive = Field(
+        default=224, description="the same in the finished model, where more costs little"
+    )
     batch_size: Annotated[int, Field(ge=2)] = 32
     epochs: Positive = 1
     learning_rate: Annotated[float, Field(gt=0)] = 2e-4
