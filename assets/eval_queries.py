@@ -79,7 +79,8 @@ def _write(lake: Lake, split: str, sources: list[str], fingerprint: str) -> None
     units = lake.read_all([of_source("units", name) for name in sources], schema.UNITS)
     doc_pairs = lake.read_all([pairs_of("doc", name) for name in sources], schema.PAIRS)
     pool = heldout.pool(units)
-    rows = resolve(load_judged(JUDGED[split]), pool.iter_rows(named=True))
+    places = units.select("source", "path", "symbol", "unit_id").iter_rows(named=True)
+    rows = resolve(load_judged(JUDGED[split]), places, set(pool["unit_id"]))
     judged = pl.DataFrame(rows, schema=schema.empty(schema.QUERIES).schema)
     documentation = heldout.documentation_queries(doc_pairs, pool)
     documentation, pool = heldout.sample(

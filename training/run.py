@@ -68,6 +68,7 @@ def _fit(recipe: Recipe, stage: Stage, data: str, current: str) -> dict[str, Any
     from training.model import add_adapter, fold_scale, load_encoder
     from training.module import LateInteraction
 
+    _quiet()
     device = pick(recipe.accelerator, recipe.precision)
     lightning.seed_everything(recipe.seed, verbose=False)
     encoder = load_encoder(recipe)
@@ -134,6 +135,7 @@ def _tracking(recipe: Recipe, stage: Stage, data: str) -> Any:
         return None
     from training.tracking import mlflow_logger
 
+    _quiet()
     return mlflow_logger(recipe, stage.tracking_uri, data, dict(stage.tags), stage.corpus)
 
 
@@ -163,7 +165,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     lake = Path(os.environ.get("PROVENDER_LAKE", "lake"))
-    _quiet()
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
         recipe = load_recipe(options.config)
         if options.show_config:
@@ -188,11 +190,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _quiet() -> None:
-    """Keep the libraries' notes on CPUs, workers and telemetry out of the user's terminal."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    for name in ("lightning.pytorch", "lightning.fabric", "httpx", "transformers"):
+    """Keep the libraries' notes on hardware, products and deprecations out of the user's terminal.
+
+    Call it after they are imported: importing sets their levels.
+    """
+    for name in ("lightning.pytorch", "lightning.fabric", "httpx", "mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning")
+    # Lightning asks transformers 5.23 for an attribute by its old name.
+    warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ How they are written and checked: docs/evaluation.md. Resolving them against uni
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -70,13 +70,20 @@ def load_judged(path: Path) -> JudgedSet:
     return judged
 
 
-def resolve(judged: JudgedSet, units: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The queries with the ids of their answers among `units` (`source`, `path`, `symbol`, `unit_id`).
+def resolve(
+    judged: JudgedSet, units: Iterable[Mapping[str, Any]], pool: Container[str]
+) -> list[dict[str, Any]]:
+    """The queries with the ids of their answers that lie in the pool.
 
     Queries whose sources are all absent from `units` are left out: a manifest may hold fewer sources.
 
+    Args:
+        judged: the set.
+        units: every unit: `source`, `path`, `symbol`, `unit_id`.
+        pool: ids of the units that are searched; an answer outside it can not be found.
+
     Raises:
-        ProvenderError: an answer does not exist although its source does.
+        ProvenderError: an answer does not exist although its source does, or none is in the pool.
     """
     places: dict[tuple[str, str, str], list[str]] = {}
     present = set()
@@ -94,6 +101,9 @@ def resolve(judged: JudgedSet, units: Iterable[Mapping[str, Any]]) -> list[dict[
                 missing.append(f"{query.id}: {answer.source}/{answer.path} {answer.symbol}")
             else:
                 found += ids
+        found = sorted({unit for unit in found if unit in pool})
+        if known and not found:
+            missing.append(f"{query.id}: no answer is searched")
         if found:
             rows.append(
                 {
@@ -101,7 +111,7 @@ def resolve(judged: JudgedSet, units: Iterable[Mapping[str, Any]]) -> list[dict[
                     "query": query.query,
                     "style": query.style,
                     "dialect": query.dialect,
-                    "unit_ids": sorted(set(found)),
+                    "unit_ids": found,
                 }
             )
     if missing:

@@ -1,0 +1,174 @@
+import errno
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from common import atomic
+from common.errors import ProvenderError
+
+ROOT = Path(__file__).parents[2]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_write_replaces_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    atomic.write_text("old", path)
+    atomic.write_text("neu ∀", path)
+
+    assert path.read_bytes() == "neu ∀".encode()
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_write_makes_the_folders_above(tmp_path: Path) -> None:
+    atomic.write_text("x", tmp_path / "a" / "b" / "c.txt")
+
+    assert (tmp_path / "a" / "b" / "c.txt").read_text() == "x"
+
+
+def test_written_file_is_readable_by_others(tmp_path: Path) -> None:
+    atomic.write_text("x", tmp_path / "a.txt")
+
+    assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == 0o644
+
+
+def test_json_is_indented_sorted_and_ends_in_a_newline(tmp_path: Path) -> None:
+    atomic.write_json({"b": "≤", "a": 1}, tmp_path / "a.json")
+
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert text == '{\n  "a": 1,\n  "b": "≤"\n}\n'
+
+
+def test_table_comes_back_from_parquet(tmp_path: Path) -> None:
+    table = pa.table({"x": [1, 2], "y": ["a", None]})
+    atomic.write_table(table, tmp_path / "t.parquet")
+
+    assert pq.read_table(tmp_path / "t.parquet").equals(table)
+    metadata = pq.read_metadata(tmp_path / "t.parquet")
+    assert metadata.row_group(0).column(0).compression == "ZSTD"
+
+
+def test_failing_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    with pytest.raises(ValueError, match="half way"), atomic.replacing(path) as temporary:
+        temporary.write_text("half")
+        raise ValueError("half way")
+
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_failing_write_of_a_table_leaves_the_old_table(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    atomic.write_table(pa.table({"x": [1]}), path)
+
+    with pytest.raises(UnicodeEncodeError):
+        atomic.write_text("\ud800", path)
+
+    assert pq.read_table(path).to_pydict() == {"x": [1]}
+    assert names(tmp_path) == ["t.parquet"]
+
+
+def test_killed_write_leaves_the_old_table(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    atomic.write_table(pa.table({"x": [1]}), path)
+    killed_half_way = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from common.atomic import replacing\n"
+        "with replacing(Path(sys.argv[1])) as temporary:\n"
+        "    temporary.write_bytes(b'PAR1 half a table')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", killed_half_way, str(path)], cwd=ROOT, check=False
+    )
+
+    assert done.returncode == -signal.SIGKILL
+    assert pq.read_table(path).to_pydict() == {"x": [1]}
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_full_disk_gives_one_clear_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    path = tmp_path / "t.parquet"
+    atomic.write_table(pa.table({"x": [1]}), path)
+
+    def full(_: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ProvenderError, match="The disk is full; nothing was half written") as told:
+        atomic.write_table(pa.table({"x": [2]}), path)
+
+    assert told.value.where == str(path)
+    assert pq.read_table(path).to_pydict() == {"x": [1]}
+    assert names(tmp_path) == ["t.parquet"]
+
+
+def test_other_os_errors_keep_their_type(tmp_path: Path) -> None:
+    def write() -> None:
+        with atomic.replacing(tmp_path / "a.txt"):
+            raise PermissionError(errno.EACCES, "denied")
+
+    with pytest.raises(PermissionError, match="denied"):
+        write()
+    assert names(tmp_path) == []
+
+
+def test_folder_appears_whole(tmp_path: Path) -> None:
+    with atomic.replacing_folder(tmp_path / "model") as temporary:
+        (temporary / "weights").write_text("w")
+        assert not (tmp_path / "model").exists()
+
+    assert (tmp_path / "model" / "weights").read_text() == "w"
+    assert stat.S_IMODE((tmp_path / "model").stat().st_mode) == 0o755
+    assert names(tmp_path) == ["model"]
+
+
+def test_new_folder_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "stale").write_text("old")
+
+    with atomic.replacing_folder(tmp_path / "model") as temporary:
+        (temporary / "weights").write_text("new")
+
+    assert names(tmp_path / "model") == ["weights"]
+    assert names(tmp_path) == ["model"]
+
+
+def test_failing_folder_leaves_the_old_one(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "weights").write_text("old")
+
+    def write() -> None:
+        with atomic.replacing_folder(tmp_path / "model") as temporary:
+            (temporary / "weights").write_text("half")
+            raise RuntimeError("stopped")
+
+    with pytest.raises(RuntimeError, match="stopped"):
+        write()
+    assert (tmp_path / "model" / "weights").read_text() == "old"
+    assert names(tmp_path) == ["model"]
+
+
+def test_full_disk_in_a_folder_gives_the_same_message(tmp_path: Path) -> None:
+    def write() -> None:
+        with atomic.replacing_folder(tmp_path / "model"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(ProvenderError, match="The disk is full"):
+        write()
+    assert names(tmp_path) == []

@@ -1,0 +1,31 @@
+"""What tests of several packages share: offline libraries and the tiny model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Read when the libraries are imported: nothing here may reach a model hub.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny BERT checkpoint. Do not write into it."""
+    from tests.tiny import write_checkpoint
+
+    return write_checkpoint(tmp_path_factory.mktemp("model") / "tiny")
+
+
+@pytest.fixture
+def restored_environment() -> Iterator[None]:
+    """Put back environment variables that libraries set while they train."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)

@@ -1,0 +1,230 @@
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from common.errors import ProvenderError
+from corpus import schema
+from corpus.build import Curriculum, Drop, Limits, build_corpus, load_curriculum
+from tests.corpus.frames import LONG_CODE, pairs
+
+CONFIG = Path(__file__).parents[2] / "config"
+CURRICULUM = Curriculum(domain_weights={"rust": 1, "formal": 5})
+SPLITS = {"demo": "train", "held": "test", "tuning": "valid"}
+
+
+def code(name: str) -> str:
+    return LONG_CODE.replace("long_enough", name)
+
+
+def pair(number: int, **changes: Any) -> dict[str, Any]:
+    """A pair of a unit of its own, unlike every other."""
+    return {
+        "pair_id": f"p{number}",
+        "unit_id": f"u{number}",
+        "query": f"Does thing number {number}",
+        "positive": code(f"thing_{number}"),
+        "start_line": number * 10,
+        **changes,
+    }
+
+
+def build(*rows: dict[str, Any], **limits: int) -> tuple[pl.DataFrame, list[tuple]]:
+    curriculum = Curriculum(limits=Limits(**limits), domain_weights=CURRICULUM.domain_weights)
+    corpus, drops = build_corpus(pairs(*rows), SPLITS, curriculum)
+    return corpus, drops.select("source", "reason", "pairs").rows()
+
+
+def test_fit_pairs_are_kept_whole() -> None:
+    corpus, drops = build(pair(1), pair(2))
+
+    assert schema.conform(corpus, schema.CORPUS).num_rows == 2
+    assert corpus.select(schema.PAIRS.names).equals(pairs(pair(1), pair(2)))
+    assert drops == []
+
+
+def test_no_pairs_make_an_empty_corpus() -> None:
+    corpus, drops = build_corpus(pairs(), SPLITS, CURRICULUM)
+
+    assert schema.conform(corpus, schema.CORPUS).num_rows == 0
+    assert schema.conform(drops, schema.DROPS).num_rows == 0
+
+
+def test_split_is_that_of_the_source() -> None:
+    corpus, _ = build(pair(1), pair(2, source="held"), pair(3, source="tuning"))
+
+    assert dict(corpus.select("source", "split").iter_rows()) == SPLITS
+
+
+def test_weight_is_that_of_the_domain_and_one_by_default() -> None:
+    corpus, _ = build(pair(1), pair(2, domain="formal"), pair(3, domain="personal"))
+
+    assert corpus["weight"].to_list() == [1.0, 5.0, 1.0]
+    assert corpus["weight"].dtype == pl.Float32
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"query": "Adds"}, Drop.QUERY_SHORT),
+        ({"query": ""}, Drop.QUERY_SHORT),
+        ({"query": "word " * 40 + "word"}, Drop.QUERY_LONG),
+        ({"positive": "x" * 59}, Drop.CODE_SHORT),
+        ({"positive": "x" * 8001}, Drop.CODE_LONG),
+    ],
+)
+def test_pair_out_of_bounds_is_dropped(change: dict[str, Any], reason: Drop) -> None:
+    corpus, drops = build(pair(1, **change))
+
+    assert corpus.height == 0
+    assert drops == [("demo", reason.value, 1)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"query": "Adds two"},
+        {"query": " ".join(["word"] * 40)},
+        {"positive": "x" * 60},
+        {"positive": "x" * 8000},
+        {"positive": "∀" * 60},
+    ],
+)
+def test_pair_at_a_bound_is_kept(change: dict[str, Any]) -> None:
+    corpus, drops = build(pair(1, **change))
+
+    assert (corpus.height, drops) == (1, [])
+
+
+def test_code_length_is_counted_in_characters() -> None:
+    _, drops = build(pair(1, positive="∀" * 59))
+
+    assert drops == [("demo", Drop.CODE_SHORT.value, 1)]
+
+
+def test_limits_can_be_set() -> None:
+    corpus, _ = build(pair(1, query="Adds"), min_query_words=1)
+
+    assert corpus.height == 1
+
+
+def test_reason_is_the_first_that_holds() -> None:
+    _, drops = build(pair(1, query="Adds", positive="x"))
+
+    assert drops == [("demo", Drop.QUERY_SHORT.value, 1)]
+
+
+@pytest.mark.parametrize("source", ["held", "tuning"])
+def test_held_out_code_never_trains(source: str) -> None:
+    copied = code("thing_1").upper().replace("    ", "\t")
+    corpus, drops = build(pair(1, source=source), pair(2, positive=copied), pair(3))
+
+    assert corpus["unit_id"].to_list() == ["u3", "u1"]
+    assert drops == [("demo", Drop.HELD_OUT.value, 1)]
+
+
+def test_held_out_code_never_trains_even_where_its_own_pair_is_dropped() -> None:
+    corpus, drops = build(pair(1, source="held", query="Short"), pair(2, positive=code("thing_1")))
+
+    assert corpus.height == 0
+    assert drops == [("demo", Drop.HELD_OUT.value, 1), ("held", Drop.QUERY_SHORT.value, 1)]
+
+
+def test_same_code_in_two_units_trains_once() -> None:
+    corpus, drops = build(pair(1), pair(2, positive=code("thing_1") + "\n"), pair(3))
+
+    assert corpus["unit_id"].to_list() == ["u1", "u3"]
+    assert drops == [("demo", Drop.SAME_CODE.value, 1)]
+
+
+def test_several_queries_may_share_a_unit() -> None:
+    again = pair(2, unit_id="u1", positive=code("thing_1"), start_line=10)
+    corpus, drops = build(pair(1), again)
+
+    assert corpus["pair_id"].to_list() == ["p1", "p2"]
+    assert drops == []
+
+
+def test_unfit_pair_does_not_take_the_place_of_a_fit_copy() -> None:
+    corpus, drops = build(pair(1, query="Short"), pair(2, positive=code("thing_1")))
+
+    assert corpus["unit_id"].to_list() == ["u2"]
+    assert drops == [("demo", Drop.QUERY_SHORT.value, 1)]
+
+
+def test_same_query_is_asked_once() -> None:
+    corpus, drops = build(pair(1), pair(2, query="does  THING number 1"), pair(3))
+
+    assert corpus["unit_id"].to_list() == ["u1", "u3"]
+    assert drops == [("demo", Drop.SAME_QUERY.value, 1)]
+
+
+def test_same_query_may_be_asked_on_both_sides() -> None:
+    corpus, drops = build(pair(1), pair(2, query="Does thing number 1", source="held"))
+
+    assert (corpus.height, drops) == (2, [])
+
+
+def test_drops_are_counted_by_source_kind_and_reason() -> None:
+    _, drops = build_corpus(
+        pairs(
+            pair(1, query="One"),
+            pair(2, query="Two"),
+            pair(3, query="Three", pair_type="path"),
+            pair(4, query="Four", source="held"),
+            pair(5, positive="x"),
+        ),
+        SPLITS,
+        CURRICULUM,
+    )
+
+    assert drops.rows() == [
+        ("demo", "doc", "code_too_short", 1),
+        ("demo", "doc", "query_too_short", 2),
+        ("demo", "path", "query_too_short", 1),
+        ("held", "doc", "query_too_short", 1),
+    ]
+
+
+def test_every_pair_is_kept_or_counted() -> None:
+    rows = [pair(each % 5, pair_id=f"p{each}", query=f"Query {each % 7}") for each in range(40)]
+    corpus, drops = build(*rows)
+
+    assert corpus.height + sum(count for *_, count in drops) == 40
+
+
+def test_corpus_does_not_depend_on_the_order_of_the_pairs() -> None:
+    rows = pairs(
+        *(
+            pair(
+                number,
+                source=["demo", "held", "tuning"][number % 3],
+                query=f"Does thing number {number % 11}",
+                positive=code(f"thing_{number % 13}"),
+            )
+            for number in range(60)
+        )
+    )
+    expected = build_corpus(rows, SPLITS, CURRICULUM)
+
+    for seed in range(5):
+        corpus, drops = build_corpus(
+            rows.sample(fraction=1, shuffle=True, seed=seed), SPLITS, CURRICULUM
+        )
+        assert corpus.equals(expected[0])
+        assert drops.equals(expected[1])
+
+
+def test_shipped_curriculum_draws_formal_pairs_more_often() -> None:
+    found = load_curriculum(CONFIG / "curriculum.yaml")
+
+    assert found.domain_weights["formal"] > found.domain_weights["rust"] > 0
+
+
+def test_weight_must_be_positive(tmp_path: Path) -> None:
+    path = tmp_path / "curriculum.yaml"
+    path.write_text("domain_weights: {rust: 0}\n")
+
+    with pytest.raises(ProvenderError, match="`domain_weights.rust`"):
+        load_curriculum(path)

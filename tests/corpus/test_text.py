@@ -1,0 +1,157 @@
+import pytest
+
+from corpus.text import identifier_words, keywords, prose, sentences
+
+
+def test_lines_of_a_paragraph_are_joined() -> None:
+    assert prose("One line\n  and  another.\n\nNext.") == ["One line and another.", "Next."]
+
+
+def test_link_keeps_its_text() -> None:
+    assert prose("See [the guide](https://a.b/c) now.") == ["See the guide now."]
+
+
+def test_intra_doc_link_keeps_its_name() -> None:
+    assert prose("Like [`Vec::push`], see [it][Vec].") == ["Like Vec::push, see it."]
+
+
+def test_reference_link_definition_goes() -> None:
+    assert prose("See [it].\n\n[it]: https://a.b/c") == ["See it."]
+
+
+def test_image_goes() -> None:
+    assert prose("Before ![a badge](x.svg) after.") == ["Before after."]
+
+
+def test_bare_address_goes() -> None:
+    assert prose("Read <https://a.b/c> first.") == ["Read first."]
+
+
+def test_code_span_keeps_its_text() -> None:
+    assert prose("Calls `push` twice.") == ["Calls push twice."]
+
+
+def test_strong_emphasis_keeps_its_text() -> None:
+    assert prose("This **must not** panic.") == ["This must not panic."]
+
+
+def test_html_tags_go_and_their_text_stays() -> None:
+    assert prose("A <b class='x'>bold</b> claim.<br/>") == ["A bold claim."]
+
+
+def test_less_than_is_no_tag() -> None:
+    assert prose("Holds if a < b and b > c.") == ["Holds if a < b and b > c."]
+
+
+def test_text_from_the_first_heading_on_goes() -> None:
+    assert prose("Adds.\n\n# Panics\n\nNever.\n\n## More\nx") == ["Adds."]
+
+
+def test_doc_that_begins_with_a_heading_says_nothing() -> None:
+    assert prose("# Safety\n\nNone.") == []
+
+
+def test_hash_within_a_line_is_no_heading() -> None:
+    assert prose("Issue #12 and # signs.") == ["Issue #12 and # signs."]
+
+
+@pytest.mark.parametrize("fence", ["```", "~~~"])
+def test_doctest_goes(fence: str) -> None:
+    doc = f"Adds.\n\n{fence}rust\nassert_eq!(1, 1);\n# hidden\n{fence}\n\nAfter."
+
+    assert prose(doc) == ["Adds.", "After."]
+
+
+def test_doctest_without_end_goes_to_the_end() -> None:
+    assert prose("Adds.\n```\nlet x = 1;") == ["Adds."]
+
+
+@pytest.mark.parametrize("marker", ["-", "*", "+", "1.", "2)"])
+def test_list_items_are_paragraphs_without_markers(marker: str) -> None:
+    assert prose(f"Either:\n{marker} one\n{marker} two") == ["Either:", "one", "two"]
+
+
+def test_unicode_symbols_stay() -> None:
+    assert prose("∀ x ≤ y: f(x) ≤ f(y), naïve ℕ.") == ["∀ x ≤ y: f(x) ≤ f(y), naïve ℕ."]
+
+
+@pytest.mark.parametrize("doc", ["", "  \n\n ", "```\ncode\n```"])
+def test_doc_without_prose_has_no_paragraphs(doc: str) -> None:
+    assert prose(doc) == []
+
+
+def test_sentences_end_at_stops_before_capitals() -> None:
+    text = "Adds one. Panics on overflow! Is it safe? `x` is kept."
+
+    assert sentences(text) == [
+        "Adds one.",
+        "Panics on overflow!",
+        "Is it safe?",
+        "`x` is kept.",
+    ]
+
+
+def test_stop_before_a_small_letter_ends_nothing() -> None:
+    assert sentences("See lib.rs. it is short.") == ["See lib.rs. it is short."]
+
+
+@pytest.mark.parametrize("short", ["e.g.", "i.e.", "cf.", "vs.", "approx.", "Fig.", "Eq.", "etc."])
+def test_abbreviation_ends_no_sentence(short: str) -> None:
+    assert sentences(f"Some types, {short} Vec, grow. Others not.") == [
+        f"Some types, {short} Vec, grow.",
+        "Others not.",
+    ]
+
+
+def test_version_number_ends_no_sentence() -> None:
+    assert sentences("Since 1.2.3 it works.") == ["Since 1.2.3 it works."]
+
+
+def test_sentence_may_begin_with_a_quantifier() -> None:
+    assert sentences("Holds always. ∀ x it is so.") == ["Holds always.", "∀ x it is so."]
+
+
+def test_empty_paragraph_has_no_sentences() -> None:
+    assert sentences("") == []
+
+
+@pytest.mark.parametrize(
+    ("identifier", "words"),
+    [
+        ("Epoch::fromGregorianUTC", ["epoch", "from", "gregorian", "utc"]),
+        ("parseHTTPResponse", ["parse", "http", "response"]),
+        ("snake_case_name", ["snake", "case", "name"]),
+        ("kebab-case/file.rs", ["kebab", "case", "file", "rs"]),
+        ("SCREAMING_CASE", ["screaming", "case"]),
+        ("as_u8Slice", ["as", "u8", "slice"]),
+        ("__init__", ["init"]),
+        ("", []),
+    ],
+)
+def test_identifier_falls_into_words(identifier: str, words: list[str]) -> None:
+    assert identifier_words(identifier) == words
+
+
+def test_keywords_are_the_words_with_meaning_in_order() -> None:
+    found = keywords("Returns the number of leap seconds in the UTC epoch.")
+
+    assert found == ["number", "leap", "seconds", "utc", "epoch"]
+
+
+def test_keywords_come_once() -> None:
+    assert keywords("Copy bytes, then copy more bytes") == ["copy", "bytes"]
+
+
+def test_keywords_split_identifiers() -> None:
+    assert keywords("Wraps HashMap and try_from") == ["wraps", "hash", "map", "try"]
+
+
+def test_keywords_leave_out_possessives_and_single_letters() -> None:
+    assert keywords("The node's x value") == ["node", "value"]
+
+
+def test_keywords_are_bounded() -> None:
+    text = "alpha beta gamma delta epsilon zeta eta"
+
+    assert keywords(text) == ["alpha", "beta", "gamma", "delta", "epsilon", "zeta"]
+    assert keywords(text, limit=2) == ["alpha", "beta"]
