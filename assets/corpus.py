@@ -30,7 +30,7 @@ DROPS = ("corpus_drops", "data.parquet")
 
 
 @dg.asset(
-    deps=["doc_pairs", "path_pairs"],
+    deps=["doc_pairs", "path_pairs", "body_pairs"],
     group_name="corpus",
     kinds={"polars", "parquet"},
     owners=OWNERS,

@@ -1,5 +1,7 @@
 """`metrics`, `report`: base against tuned model on held-out queries, and the page that shows it."""
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
 import polars as pl
 
@@ -8,10 +10,14 @@ from assets.common import OWNERS, markdown_table, told, versions
 from assets.corpus import SPLITS, place_of
 from assets.eval_queries import KINDS, pool_of, queries_of
 from common.atomic import write_text
+from common.errors import ProvenderError
 from common.hashing import digest
 from corpus import schema
 from resources.lake import Lake
 from resources.tracking import Tracking
+
+if TYPE_CHECKING:
+    from evaluation.compare import EvalSet
 
 METRICS, DIFFERENCES, RANKS = (
     ("metrics", f"{name}.parquet") for name in ("metrics", "differences", "ranks")
@@ -67,19 +73,13 @@ def _evaluate(lake: Lake, manifest: dict, fingerprint: str) -> None:
     from training.model import load_encoder
     from training.recipe import Recipe
 
-    forms = {"doc": "code", "judged": "indexed"}
-    sets = [
-        tuple(
-            compare.read_set(
-                f"{kind}_{split}",
-                forms[kind],  # type: ignore[arg-type]
-                lake.path(*queries_of(kind, split)),
-                lake.path(*pool_of(split)),
-            )
-            for split in ("valid", "test")
+    sets = [_read_sets(lake, kind) for kind in KINDS if _is_asked(lake, kind)]
+    if not sets:
+        raise ProvenderError(
+            "No held-out source has queries.",
+            where="config: splits of the manifest",
+            remedy="Give one documented source the split `valid` and another the split `test`.",
         )
-        for kind in KINDS
-    ]
     device = pick()
     recipe = Recipe.model_validate(manifest["config"])
     models = {
@@ -88,7 +88,7 @@ def _evaluate(lake: Lake, manifest: dict, fingerprint: str) -> None:
     }
     for each in models.values():
         each.to(device.accelerator)
-    runs = compare.compare(sets, models, device)  # type: ignore[arg-type]
+    runs = compare.compare(sets, models, device)
     rows = {
         METRICS: (compare.summary(runs), schema.METRICS),
         DIFFERENCES: (
@@ -107,6 +107,28 @@ def _evaluate(lake: Lake, manifest: dict, fingerprint: str) -> None:
     for place, (found, columns) in rows.items():
         frame = pl.DataFrame(found, schema=schema.empty(columns).schema)
         lake.write(frame, columns, *place, fingerprint=fingerprint)
+
+
+def _is_asked(lake: Lake, kind: str) -> bool:
+    """A set counts where its test queries can be asked, and valid ones to choose alpha by."""
+    stored = [lake.stored(*queries_of(kind, split)) for split in ("valid", "test")]
+    return all(each is not None and each.rows > 0 for each in stored)
+
+
+def _read_sets(lake: Lake, kind: str) -> "tuple[EvalSet, EvalSet]":
+    """The validation and the test set of one kind."""
+    from evaluation.compare import read_set
+
+    valid, test = (
+        read_set(
+            f"{kind}_{split}",
+            "code" if kind == "doc" else "indexed",
+            lake.path(*queries_of(kind, split)),
+            lake.path(*pool_of(split)),
+        )
+        for split in ("valid", "test")
+    )
+    return valid, test
 
 
 def _track(lake: Lake, tracking: Tracking, manifest: dict) -> None:

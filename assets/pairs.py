@@ -1,4 +1,4 @@
-"""`doc_pairs`, `path_pairs`: the kinds of training pair that units give."""
+"""`doc_pairs`, `path_pairs`, `body_pairs`: the kinds of training pair that units give."""
 
 from collections.abc import Callable
 
@@ -8,10 +8,10 @@ import polars as pl
 from assets.common import OWNERS, counts, of_source, produce, sources, versions
 from common.hashing import digest
 from corpus import schema
-from corpus.pairs import doc, path
+from corpus.pairs import body, doc, path
 from resources.lake import Lake
 
-TYPES = ("doc", "path")
+TYPES = ("doc", "path", "body")
 
 
 def pairs_of(pair_type: str, source: str) -> tuple[str, ...]:
@@ -63,4 +63,11 @@ path_pairs = _pairs(
     path.path_pairs,
     path.VERSION,
     "Path, module and symbol in words -> code, for units without a usable doc.",
+)
+body_pairs = _pairs(
+    "body_pairs",
+    "body",
+    body.body_pairs,
+    body.VERSION,
+    "Remarks and messages inside a body -> the function without them.",
 )

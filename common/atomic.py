@@ -12,9 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from common.errors import ProvenderError
 
 
@@ -58,12 +55,6 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         raise _explained(error, path) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def write_table(table: pa.Table, path: Path) -> None:
-    """Write `table` to `path` as Parquet (zstd), atomically."""
-    with replacing(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
 
 
 def write_json(value: Any, path: Path) -> None:

@@ -161,11 +161,13 @@ def _changed(result: dg.ExecuteInProcessResult) -> int:
 def _told(result: dg.ExecuteInProcessResult) -> str:
     if not _changed(result):
         return "unchanged"
+    from assets.pairs import TYPES
+
     rows = {
         each.asset_key.to_user_string(): _value(each, "dagster/row_count")
         for each in _materializations(result)
     }
-    pairs = rows.get("doc_pairs", 0) + rows.get("path_pairs", 0)
+    pairs = sum(rows.get(f"{kind}_pairs", 0) for kind in TYPES)
     return f"{rows.get('files', 0)} files, {rows.get('units', 0)} functions, {pairs} pairs"
 
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import dagster as dg
 
-from assets.common import sources
-
-_PER_SOURCE = dg.AssetSelection.assets("repos", "files", "units", "doc_pairs", "path_pairs")
+_PER_SOURCE = dg.AssetSelection.assets("repos", "files", "units", "doc_pairs", "path_pairs", "body_pairs")
 
 INGEST = dg.define_asset_job(
     "ingest",
     selection=_PER_SOURCE,
-    partitions_def=sources,
     description="One source, from its repository to its pairs.",
 )
 BUILD = dg.define_asset_job(

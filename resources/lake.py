@@ -11,18 +11,18 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import dagster as dg
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from common.atomic import write_table
+from common.atomic import replacing
 from common.errors import ProvenderError
 from corpus.schema import conform
 
-_FINGERPRINT, _DATA_VERSION = b"provender.fingerprint", b"provender.data_version"
+_FINGERPRINT, _DATA_VERSION = "provender.fingerprint", "provender.data_version"
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class Lake(dg.ConfigurableResource):
         known = footer.metadata or {}
         return Stored(
             path,
-            known.get(_FINGERPRINT, b"").decode(),
-            known.get(_DATA_VERSION, b"").decode(),
+            known.get(_FINGERPRINT.encode(), b"").decode(),
+            known.get(_DATA_VERSION.encode(), b"").decode(),
             footer.num_rows,
         )
 
@@ -72,12 +72,14 @@ class Lake(dg.ConfigurableResource):
     ) -> Stored:
         """Write `frame` as the table at `parts`, checked against `schema`, whole or not at all."""
         table = conform(frame, schema).combine_chunks()
-        version = _data_version(table)
-        table = table.replace_schema_metadata(
-            {_FINGERPRINT: fingerprint.encode(), _DATA_VERSION: version.encode()}
-        )
-        write_table(table, self.path(*parts))
-        return Stored(self.path(*parts), fingerprint, version, table.num_rows)
+        path = self.path(*parts)
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            sink = _Hashing(file, schema)
+            with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
+                writer.write_table(table)
+                version = sink.digest()
+                writer.add_key_value_metadata({_FINGERPRINT: fingerprint, _DATA_VERSION: version})
+        return Stored(path, fingerprint, version, table.num_rows)
 
     def read(self, *parts: str, columns: list[str] | None = None) -> pl.DataFrame:
         """The table at `parts`.
@@ -106,25 +108,30 @@ def _empty(schema: pa.Schema) -> pl.DataFrame:
     return frame
 
 
-class _Hasher:
-    """A file-like sink that keeps a digest instead of the bytes."""
+class _Hashing:
+    """A file that keeps a digest of what is written.
 
-    closed = False
+    Parquet's pages hold the values and nothing else, where Arrow's buffers hold whatever lies in the
+    slots of nulls: equal tables have equal pages.
+    """
 
-    def __init__(self) -> None:
-        self.state = hashlib.blake2b(digest_size=16)
+    def __init__(self, file: BinaryIO, schema: pa.Schema) -> None:
+        self._file = file
+        self._state = hashlib.blake2b(schema.to_string().encode(), digest_size=16)
+        self.closed = False
 
     def write(self, data: Any) -> int:
-        self.state.update(data)
-        return len(data)
+        self._state.update(data)
+        return self._file.write(data)
+
+    def digest(self) -> str:
+        return self._state.hexdigest()
+
+    def tell(self) -> int:
+        return self._file.tell()
 
     def flush(self) -> None:
-        pass
+        self._file.flush()
 
-
-def _data_version(table: pa.Table) -> str:
-    """A hash of the table's rows and schema, the same however it was built."""
-    sink = _Hasher()
-    with pa.ipc.new_stream(pa.PythonFile(sink, mode="w"), table.schema) as writer:
-        writer.write_table(table)
-    return sink.state.hexdigest()
+    def close(self) -> None:
+        self.closed = True

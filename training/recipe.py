@@ -43,11 +43,17 @@ class Mixture(Settings):
 
     max_pairs: Positive = 4096
     query_kinds: dict[str, Annotated[float, Field(ge=0)]] = Field(
-        default={"doc": 1.0, "keywords": 1.0, "prose": 1.0},
+        default={
+            "doc": 1.0,
+            "keywords": 1.0,
+            "prose": 1.0,
+            "symptom": 1.0,
+            "implementation": 1.0,
+        },
         description="how often each kind of query is drawn, times the corpus weight",
     )
     pair_types: dict[str, Annotated[float, Field(ge=0)]] = Field(
-        default={"doc": 1.0, "path": 1.0}, description="the same for each type of pair"
+        default={"doc": 1.0, "path": 1.0, "body": 1.0}, description="the same for each type of pair"
     )
     same_source_batches: bool = Field(
         default=False,

@@ -15,7 +15,7 @@ class Outer(Settings):
     name: str
     rate: float = 0.5
     inner: Inner = Inner()
-    many: list[Inner] = []
+    many: tuple[Inner, ...] = ()
     renamed: int = Field(default=0, alias="other_name")
 
 

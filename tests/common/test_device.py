@@ -51,9 +51,7 @@ def test_mps_runs_in_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_avx512_counts_as_bf16_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False
-    )
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
     assert pick("cpu") == Device("cpu", "bf16")
 
 
@@ -67,7 +65,9 @@ def test_what_is_asked_for_is_what_one_gets() -> None:
     assert pick("cpu", "fp32") == Device("cpu", "fp32")
 
 
-@pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)]
+)
 def test_autocast_multiplies_in_the_chosen_precision(precision: str, dtype: torch.dtype) -> None:
     with pick("cpu", precision).autocast():
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype

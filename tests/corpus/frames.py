@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
@@ -64,7 +65,7 @@ _PAIR = {
 }
 
 
-def snapshot(files: dict[str, str | bytes], *, revision: str = "r1") -> pl.DataFrame:
+def snapshot(files: Mapping[str, str | bytes], *, revision: str = "r1") -> pl.DataFrame:
     """A snapshot of the source `demo` that holds `files`."""
     entries = [
         Entry(path, "100644", text.encode() if isinstance(text, str) else text)

@@ -226,5 +226,5 @@ def test_weight_must_be_positive(tmp_path: Path) -> None:
     path = tmp_path / "curriculum.yaml"
     path.write_text("domain_weights: {rust: 0}\n")
 
-    with pytest.raises(ProvenderError, match="`domain_weights.rust`"):
+    with pytest.raises(ProvenderError, match=r"`domain_weights\.rust`"):
         load_curriculum(path)

@@ -41,7 +41,7 @@ def test_unit_knows_where_it_comes_from() -> None:
         "source": "demo",
         "revision": "r1",
         "path": "src/a.rs",
-        "blob_sha": "e0d0e3e7e5f0a7f39e1c5f0a2f2b5a1d5f8e0a11",
+        "blob_sha": "9abb771b10cc63f83fd8933f28add4282680c634",
         "start_line": 2,
         "end_line": 2,
         "language": "rust",

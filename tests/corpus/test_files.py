@@ -44,7 +44,11 @@ def test_source_file_is_kept_with_its_licence() -> None:
 def test_every_file_gets_a_row_of_the_table() -> None:
     found = classify(snapshot({**CARGO, "a.rs": CODE, "b.bin": b"\0"}), POLICY)
 
-    assert schema.conform(found, schema.FILES)["path"].to_pylist() == ["Cargo.toml", "a.rs", "b.bin"]
+    assert schema.conform(found, schema.FILES)["path"].to_pylist() == [
+        "Cargo.toml",
+        "a.rs",
+        "b.bin",
+    ]
 
 
 def test_empty_snapshot_gives_an_empty_table() -> None:

@@ -62,9 +62,7 @@ def test_empty_list_is_refused(tmp_path: Path) -> None:
 
 def test_misspelt_key_of_a_source_names_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(ProvenderError, match="did you mean `version`"):
-        manifest(
-            tmp_path, f"sources: [{{name: a, kind: pypi, versoin: '1', sha256: {SHA}}}]\n"
-        )
+        manifest(tmp_path, f"sources: [{{name: a, kind: pypi, versoin: '1', sha256: {SHA}}}]\n")
 
 
 def test_unknown_kind_is_refused(tmp_path: Path) -> None:

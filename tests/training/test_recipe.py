@@ -23,7 +23,6 @@ def test_defaults_fill_what_a_recipe_leaves_out(tmp_path: Path) -> None:
     assert (recipe.batch_size, recipe.epochs, recipe.seed) == (32, 1, 7)
     assert recipe.adapter.targets == ["query", "key", "value", "dense"]
     assert recipe.objective.scoring == "xtr"
-    assert recipe.mixture.query_kinds == {"doc": 1.0, "keywords": 1.0, "prose": 1.0}
 
 
 def test_unknown_key_is_refused_with_the_nearest(tmp_path: Path) -> None:

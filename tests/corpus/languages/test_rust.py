@@ -382,3 +382,7 @@ def test_bytes_that_are_not_utf8_are_replaced() -> None:
     (definition,) = extract(b'fn f() { "caf\xe9" }')
 
     assert definition.code == 'fn f() { "caf�" }'
+
+
+def test_type_of_an_unusual_impl_keeps_its_text() -> None:
+    assert symbols("impl dyn Shape { fn area(&self) {} }") == ["dyn Shape::area"]

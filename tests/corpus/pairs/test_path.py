@@ -38,7 +38,11 @@ def test_undocumented_unit_gives_a_pair() -> None:
 
     assert schema.conform(found, schema.PAIRS).num_rows == 1
     row = found.row(0, named=True)
-    assert (row["query"], row["query_kind"], row["pair_type"]) == ("sum add all", "keywords", "path")
+    assert (row["query"], row["query_kind"], row["pair_type"]) == (
+        "sum add all",
+        "keywords",
+        "path",
+    )
     assert row["doc_rest"] == ""
 
 

@@ -1,0 +1,261 @@
+import hashlib
+import io
+import json
+import tarfile
+import threading
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tenacity import wait_none
+
+from common.errors import ProvenderError
+from corpus.snapshots.snapshot import take_snapshot
+from corpus.sources import PypiSource
+
+with warnings.catch_warnings():  # tenacity 9.2 deprecates an argument that the module passes
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from corpus.snapshots import pypi
+    from corpus.snapshots.pypi import fetch_release
+
+
+def release(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for name, data in files.items():
+            info = tarfile.TarInfo(f"demo-1.0/{name}")
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+ARCHIVE = release({"PKG-INFO": b"Name: demo\n", "src/lib.rs": b"fn f() {}\n"})
+SHA = hashlib.sha256(ARCHIVE).hexdigest()
+OTHER = "0" * 64
+JSON = "application/vnd.pypi.simple.v1+json"
+
+
+class Index(ThreadingHTTPServer):
+    """A package index on this machine. `pages` maps a path to status, content type and body."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answer)
+        self.pages: dict[str, tuple[int, str, bytes]] = {}
+        self.asked: Counter[str] = Counter()
+        self.failures = 0
+        self.url = f"http://127.0.0.1:{self.server_address[1]}/simple/"
+
+    def list_json(self, *filenames: str, **changes: Any) -> None:
+        files = [
+            {"filename": name, "url": f"/files/{name}", "hashes": {"sha256": SHA}, **changes}
+            for name in filenames
+        ]
+        page = {"meta": {"api-version": "1.1"}, "name": "demo", "versions": [], "files": files}
+        self.pages["/simple/demo/"] = (200, JSON, json.dumps(page).encode())
+
+    def serve(self, filename: str, data: bytes = ARCHIVE) -> None:
+        self.pages[f"/files/{filename}"] = (200, "application/gzip", data)
+
+
+class Answer(BaseHTTPRequestHandler):
+    server: Index  # type: ignore[assignment]
+
+    def do_GET(self) -> None:
+        index = self.server
+        index.asked[self.path] += 1
+        status, kind, body = index.pages.get(self.path, (404, "text/plain", b"none"))
+        if index.failures:
+            index.failures -= 1
+            status = 503
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        pass
+
+
+@pytest.fixture
+def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(vars(pypi._download)["retry"], "wait", wait_none())
+    with Index() as server:
+        monkeypatch.setenv("PIP_INDEX_URL", server.url)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        server.list_json("demo-1.0.tar.gz")
+        server.serve("demo-1.0.tar.gz")
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def downloads(tmp_path: Path) -> Path:
+    return tmp_path / "downloads"
+
+
+def demo(**changes: str) -> PypiSource:
+    return PypiSource.model_validate({"name": "demo", "version": "1.0", "sha256": SHA, **changes})
+
+
+def refusal(source: PypiSource, downloads: Path) -> ProvenderError:
+    """What `fetch_release` says; it leaves nothing behind."""
+    with pytest.raises(ProvenderError) as caught:
+        fetch_release(source, downloads)
+    assert caught.value.where == "source demo"
+    assert list(downloads.iterdir()) == []
+    return caught.value
+
+
+def test_release_of_a_json_index_is_fetched(index: Index, downloads: Path) -> None:
+    revision, entries = fetch_release(demo(), downloads)
+
+    assert revision == SHA
+    assert [(entry.path, entry.data) for entry in entries] == [
+        ("PKG-INFO", b"Name: demo\n"),
+        ("src/lib.rs", b"fn f() {}\n"),
+    ]
+
+
+def test_release_of_an_html_index_is_fetched(index: Index, downloads: Path) -> None:
+    page = f'<!DOCTYPE html><a href="/files/demo-1.0.tar.gz#sha256={SHA}">demo-1.0.tar.gz</a>'
+    index.pages["/simple/demo/"] = (200, "text/html", page.encode())
+
+    assert fetch_release(demo(), downloads)[0] == SHA
+
+
+def test_snapshot_of_a_release_has_its_digest_as_revision(index: Index, downloads: Path) -> None:
+    found = take_snapshot(demo(), downloads)
+
+    assert found["path"].to_list() == ["PKG-INFO", "src/lib.rs"]
+    assert found["revision"].unique().to_list() == [SHA]
+
+
+def test_project_may_have_another_name_than_the_source(index: Index, downloads: Path) -> None:
+    assert fetch_release(demo(name="alias", project="demo"), downloads)[0] == SHA
+
+
+def test_archive_is_downloaded_once(index: Index, downloads: Path) -> None:
+    for _ in range(2):
+        list(fetch_release(demo(), downloads)[1])
+
+    assert index.asked["/files/demo-1.0.tar.gz"] == 1
+
+
+def test_damaged_archive_of_an_earlier_run_is_downloaded_again(
+    index: Index, downloads: Path
+) -> None:
+    downloads.mkdir()
+    (downloads / f"{SHA}.tar.gz").write_bytes(ARCHIVE[:50])
+
+    assert len(list(fetch_release(demo(), downloads)[1])) == 2
+    assert (downloads / f"{SHA}.tar.gz").read_bytes() == ARCHIVE
+
+
+def test_only_the_archive_stays_in_the_downloads(index: Index, downloads: Path) -> None:
+    list(fetch_release(demo(), downloads)[1])
+
+    assert [path.name for path in downloads.iterdir()] == [f"{SHA}.tar.gz"]
+
+
+def test_other_digest_of_the_index_names_both(index: Index, downloads: Path) -> None:
+    told = refusal(demo(sha256=OTHER), downloads)
+
+    assert (
+        told.what == f"The release has sha256 {SHA}, not {OTHER} as pinned; nothing of it was used."
+    )
+    assert index.asked["/files/demo-1.0.tar.gz"] == 0
+
+
+def test_other_digest_of_the_bytes_names_both(index: Index, downloads: Path) -> None:
+    forged = ARCHIVE + b"\0"
+    index.serve("demo-1.0.tar.gz", forged)
+    told = refusal(demo(), downloads)
+
+    assert hashlib.sha256(forged).hexdigest() in told.what
+    assert f"not {SHA} as pinned" in told.what
+
+
+def test_digest_is_checked_where_the_index_states_none(index: Index, downloads: Path) -> None:
+    index.list_json("demo-1.0.tar.gz", hashes={})
+    told = refusal(demo(sha256=OTHER), downloads)
+
+    assert f"sha256 {SHA}, not {OTHER}" in told.what
+
+
+def test_unknown_project_is_named(index: Index, downloads: Path) -> None:
+    told = refusal(demo(project="absent"), downloads)
+
+    assert told.what == "The package index has no project 'absent'."
+
+
+def test_unknown_version_lists_the_newest(index: Index, downloads: Path) -> None:
+    index.list_json(*(f"demo-{number}.0.tar.gz" for number in range(1, 6)))
+    told = refusal(demo(version="9.9"), downloads)
+
+    assert told.what == "demo has no source release 9.9 (newest: 3.0, 4.0, 5.0)."
+
+
+def test_wheel_is_no_source_release(index: Index, downloads: Path) -> None:
+    index.list_json("demo-1.0-py3-none-any.whl")
+    told = refusal(demo(), downloads)
+
+    assert told.what == "demo has no source release 1.0 (newest: none)."
+
+
+def test_zip_is_no_release_that_can_be_read(index: Index, downloads: Path) -> None:
+    index.list_json("demo-1.0.zip")
+
+    assert refusal(demo(), downloads).what.startswith("demo has no source release 1.0")
+
+
+def test_release_over_the_size_bound_is_not_downloaded(
+    index: Index, downloads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pypi, "MAX_ARCHIVE_BYTES", 10)
+    index.list_json("demo-1.0.tar.gz", size=11)
+
+    assert refusal(demo(), downloads).what == "The release is 11 bytes, over the limit of 10."
+    assert index.asked["/files/demo-1.0.tar.gz"] == 0
+
+
+def test_passing_fault_of_the_index_is_tried_again(index: Index, downloads: Path) -> None:
+    index.failures = 3
+
+    assert fetch_release(demo(), downloads)[0] == SHA
+    assert index.asked["/simple/demo/"] == 4
+
+
+def test_lasting_fault_of_the_index_is_told(index: Index, downloads: Path) -> None:
+    index.failures = 99
+    told = refusal(demo(), downloads)
+
+    assert told.what == "The package index cannot be reached (HTTPError)."
+    assert index.asked["/simple/demo/"] == 4
+
+
+def test_missing_file_is_not_asked_for_again(index: Index, downloads: Path) -> None:
+    del index.pages["/files/demo-1.0.tar.gz"]
+
+    assert "cannot be reached (HTTPError)" in refusal(demo(), downloads).what
+    assert index.asked["/files/demo-1.0.tar.gz"] == 1
+
+
+def test_index_that_does_not_answer_is_told(
+    index: Index, downloads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Index() as gone:
+        closed = gone.url
+    monkeypatch.setenv("PIP_INDEX_URL", closed)
+    told = refusal(demo(), downloads)
+
+    assert told.what == "The package index cannot be reached (ConnectionError)."
+    assert "PIP_INDEX_URL" in told.remedy

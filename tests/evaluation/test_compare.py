@@ -1,0 +1,270 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from sentence_transformers import MultiVectorEncoder
+
+from common.device import Device
+from common.errors import ProvenderError
+from evaluation.bm25 import bm25_scores
+from evaluation.compare import (
+    ALPHAS,
+    EvalSet,
+    Run,
+    choose_alpha,
+    compare,
+    differences,
+    per_query_rows,
+    read_set,
+    semantic_scores,
+    summary,
+)
+from evaluation.metrics import NAMES, estimate, paired_difference, per_query, ranks
+from evaluation.retrieve import min_max_fusion
+from tests.tiny import pair, tiny_recipe
+from training.model import load_encoder
+
+CPU = Device("cpu", "fp32")
+
+
+@pytest.fixture(scope="module")
+def model(tiny_model: Path) -> MultiVectorEncoder:
+    return load_encoder(tiny_recipe(tiny_model))
+
+
+def _set(name: str, start: int) -> EvalSet:
+    """Eight definitions, each with the query that `tests.tiny` gives it."""
+    rows = [pair(number) for number in range(start, start + 8)]
+    return EvalSet(
+        name=name,
+        form="code",
+        query_ids=[f"q{number}" for number in range(8)],
+        queries=[row["query"] for row in rows],
+        styles=["what", "keywords"] * 4,
+        documents=[row["positive"] for row in rows],
+        answers=[[number] for number in range(8)],
+    )
+
+
+VALID, TEST = _set("valid", 0), _set("test", 20)
+
+
+# Reading
+
+
+def _tables(folder: Path, queries: list[dict[str, Any]]) -> tuple[Path, Path]:
+    units = [
+        {"unit_id": f"u{n}", "file_context": f"a/{n}.rs", "prose": f"Does {n}.", "code": f"fn f{n}()"}
+        for n in range(3)
+    ]
+    schema = pa.schema(
+        [
+            *((name, pa.string()) for name in ("query_id", "query", "style")),
+            ("unit_ids", pa.list_(pa.string())),
+        ]
+    )
+    pq.write_table(pa.Table.from_pylist(queries, schema=schema), folder / "queries.parquet")
+    pq.write_table(pa.Table.from_pylist(units), folder / "units.parquet")
+    return folder / "queries.parquet", folder / "units.parquet"
+
+
+def _query(number: int, *units: str) -> dict[str, Any]:
+    return {
+        "query_id": f"q{number}",
+        "query": f"what {number}",
+        "style": "what",
+        "unit_ids": list(units),
+    }
+
+
+def test_a_set_is_read_from_its_two_tables(tmp_path: Path) -> None:
+    tables = _tables(tmp_path, [_query(0, "u2"), _query(1, "u0", "u1")])
+    found = read_set("judged_test", "indexed", *tables)
+    assert found == EvalSet(
+        name="judged_test",
+        form="indexed",
+        query_ids=["q0", "q1"],
+        queries=["what 0", "what 1"],
+        styles=["what", "what"],
+        documents=[f"a/{n}.rs\nDoes {n}.\nfn f{n}()" for n in range(3)],
+        answers=[[2], [0, 1]],
+    )
+
+
+def test_the_form_decides_what_the_documents_hold(tmp_path: Path) -> None:
+    tables = _tables(tmp_path, [_query(0, "u2")])
+    assert read_set("doc_test", "code", *tables).documents == ["fn f0()", "fn f1()", "fn f2()"]
+
+
+def test_a_set_without_queries_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ProvenderError, match="The set has no query") as caught:
+        read_set("judged_test", "code", *_tables(tmp_path, []))
+    assert caught.value.where == "judged_test"
+
+
+# Fusion weights
+
+
+def test_alpha_is_the_weight_with_the_best_mrr() -> None:
+    generator = np.random.default_rng(0)
+    semantic, lexical = generator.random((2, 30, 10))
+    answers = [[int(generator.integers(10))] for _ in range(30)]
+    for row, (column,) in enumerate(answers):
+        semantic[row, column] += 0.3
+        lexical[row, column] += 0.2
+    found = choose_alpha(semantic, lexical, answers)
+    quality = {
+        alpha: per_query(ranks(min_max_fusion(semantic, lexical, alpha), answers))["MRR"].mean()
+        for alpha in ALPHAS
+    }
+    assert quality[found] == max(quality.values())
+    assert all(quality[alpha] < quality[found] for alpha in ALPHAS if alpha < found)
+
+
+def test_alpha_leans_to_the_side_that_knows() -> None:
+    right, wrong = np.eye(6), np.roll(np.eye(6), 1, axis=1)
+    answers = [[n] for n in range(6)]
+    assert choose_alpha(right, wrong, answers) > 0.5
+    assert choose_alpha(wrong, right, answers) < 0.5
+
+
+def test_the_smallest_of_equal_alphas_is_chosen() -> None:
+    assert choose_alpha(np.eye(4), np.eye(4), [[n] for n in range(4)]) == ALPHAS[0] == 0.05
+
+
+# Comparing
+
+
+def test_every_system_is_run_in_every_mode(model: MultiVectorEncoder) -> None:
+    runs = compare([(VALID, TEST)], {"base": model, "tuned": model}, CPU)
+    assert [(run.eval_set, run.system, run.mode) for run in runs] == [
+        ("test", "bm25", "lexical"),
+        ("test", "base", "semantic"),
+        ("test", "base", "hybrid"),
+        ("test", "tuned", "semantic"),
+        ("test", "tuned", "hybrid"),
+    ]
+    assert [run.alpha is None for run in runs] == [True, True, False, True, False]
+
+
+def test_runs_hold_the_ranks_of_their_scores(model: MultiVectorEncoder) -> None:
+    lexical_run, semantic_run, hybrid_run = compare([(VALID, TEST)], {"base": model}, CPU)
+    lexical = bm25_scores(TEST.queries, TEST.documents)
+    semantic = semantic_scores(model, TEST, CPU.autocast())
+    alpha = choose_alpha(
+        semantic_scores(model, VALID, CPU.autocast()),
+        bm25_scores(VALID.queries, VALID.documents),
+        VALID.answers,
+    )
+    assert hybrid_run.alpha == alpha
+    for run, scores in (
+        (lexical_run, lexical),
+        (semantic_run, semantic),
+        (hybrid_run, min_max_fusion(semantic, lexical, alpha)),
+    ):
+        expected = ranks(scores, TEST.answers)
+        assert [own.tolist() for own in run.ranks] == [own.tolist() for own in expected]
+
+
+def test_semantic_scores_are_the_similarities_of_the_model(model: MultiVectorEncoder) -> None:
+    expected = model.similarity(
+        model.encode_query(TEST.queries), model.encode_document(TEST.documents)
+    )
+    found = semantic_scores(model, TEST, CPU.autocast())
+    assert np.allclose(found, np.asarray(expected), atol=1e-5)
+
+
+def test_alpha_does_not_see_the_test_answers(model: MultiVectorEncoder) -> None:
+    other = replace(TEST, answers=[[7 - n] for n in range(8)])
+    alphas = [compare([(VALID, test)], {"base": model}, CPU)[2].alpha for test in (TEST, other)]
+    assert alphas[0] == alphas[1]
+
+
+def test_alpha_follows_the_validation_answers(
+    model: MultiVectorEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from evaluation import compare as module
+
+    # Scores that know the answers on the semantic side only, then on the lexical side only.
+    right, wrong = np.eye(8), np.roll(np.eye(8), 1, axis=1)
+    monkeypatch.setattr(module, "semantic_scores", lambda *_: right)
+    monkeypatch.setattr(module, "bm25_scores", lambda *_: wrong)
+    turned = replace(VALID, answers=[[(n + 1) % 8] for n in range(8)])
+    semantic = compare([(VALID, TEST)], {"base": model}, CPU)[2].alpha
+    lexical = compare([(turned, TEST)], {"base": model}, CPU)[2].alpha
+    assert semantic is not None
+    assert lexical is not None
+    assert semantic > 0.5 > lexical
+
+
+# Rows
+
+
+def _runs() -> list[Run]:
+    good = [np.array([1]), np.array([1]), np.array([2, 3])]
+    bad = [np.array([4]), np.array([1]), np.array([12, 20])]
+    return [
+        Run("test", "tuned", "hybrid", 0.65, good),
+        Run("test", "base", "semantic", None, bad),
+    ]
+
+
+def test_summary_has_a_row_for_each_run_and_metric() -> None:
+    rows = summary(_runs())
+    assert [(row["system"], row["metric"]) for row in rows] == [
+        (system, metric) for system in ("tuned", "base") for metric in NAMES
+    ]
+    found = estimate(np.array([1.0, 1.0, 0.5]))
+    assert rows[1] == {
+        "eval_set": "test",
+        "system": "tuned",
+        "mode": "hybrid",
+        "alpha": 0.65,
+        "metric": "MRR",
+        "mean": pytest.approx(2.5 / 3),
+        "low": found.low,
+        "high": found.high,
+        "queries": 3,
+    }
+    assert rows[4]["alpha"] is None
+
+
+def test_differences_are_paired_by_query() -> None:
+    rows = differences(_runs(), [(("tuned", "hybrid"), ("base", "semantic"))])
+    assert [row["metric"] for row in rows] == list(NAMES)
+    found = paired_difference(np.array([1, 1, 1 / 2]), np.array([1 / 4, 1, 1 / 12]))
+    assert rows[1] == {
+        "eval_set": "test",
+        "system": "tuned hybrid",
+        "against": "base semantic",
+        "metric": "MRR",
+        "difference": pytest.approx((3 / 4 + 5 / 12) / 3),
+        "low": found.low,
+        "high": found.high,
+    }
+
+
+def test_per_query_rows_hold_the_rank_of_the_best_answer() -> None:
+    asked = EvalSet(
+        "test", "code", ["a", "b", "c"], ["qa", "qb", "qc"], ["what", "what", "symptom"], [], []
+    )
+    rows = per_query_rows(_runs(), [asked])
+    assert [(row["system"], row["query_id"], row["rank"]) for row in rows] == [
+        *(("tuned", "a", 1), ("tuned", "b", 1), ("tuned", "c", 2)),
+        *(("base", "a", 4), ("base", "b", 1), ("base", "c", 12)),
+    ]
+    assert rows[5] == {
+        "eval_set": "test",
+        "system": "base",
+        "mode": "semantic",
+        "query_id": "c",
+        "query": "qc",
+        "style": "symptom",
+        "rank": 12,
+    }

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from common.device import Device
+from evaluation import retrieve
+from evaluation.retrieve import encode, maxsim_scores, min_max_fusion
+
+
+def _vectors(lengths: list[int], seed: int) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return [
+        torch.nn.functional.normalize(torch.randn(n, 8, generator=generator), dim=1) for n in lengths
+    ]
+
+
+QUERIES = _vectors([3, 1, 5], seed=1)
+DOCUMENTS = _vectors([4, 9, 1, 2, 9, 6, 3], seed=2)
+
+
+def _by_hand(queries: list[torch.Tensor], documents: list[torch.Tensor]) -> np.ndarray:
+    scores = np.zeros((len(queries), len(documents)))
+    for i, query in enumerate(queries):
+        for j, document in enumerate(documents):
+            best = [max(float(token @ other) for other in document) for token in query]
+            scores[i, j] = sum(best) / len(best)
+    return scores
+
+
+def test_maxsim_is_the_mean_of_the_best_matches() -> None:
+    scores = maxsim_scores(QUERIES, DOCUMENTS)
+    assert np.allclose(scores, _by_hand(QUERIES, DOCUMENTS), atol=1e-6)
+
+
+@pytest.mark.parametrize("elements", [1, 50, 100, 200, 10_000])
+def test_maxsim_does_not_depend_on_the_chunk_size(
+    elements: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retrieve, "_CHUNK_ELEMENTS", elements)
+    scores = maxsim_scores(QUERIES, DOCUMENTS)
+    assert np.allclose(scores, _by_hand(QUERIES, DOCUMENTS), atol=1e-6)
+
+
+def test_padding_never_wins_over_negative_similarities() -> None:
+    query, document = torch.tensor([[1.0, 0.0]]), torch.tensor([[-1.0, 0.0]])
+    long = torch.tensor([[-1.0, 0.0]] * 5)
+    assert maxsim_scores([query], [document, long]).tolist() == [[-1.0, -1.0]]
+
+
+def test_half_precision_vectors_are_scored_in_full() -> None:
+    scores = maxsim_scores([q.bfloat16() for q in QUERIES], [d.bfloat16() for d in DOCUMENTS])
+    assert scores.dtype == np.float32
+    assert np.allclose(scores, _by_hand(QUERIES, DOCUMENTS), atol=0.02)
+
+
+def test_fusion_scales_each_query_to_0_1_and_mixes() -> None:
+    semantic = np.array([[0.2, 0.6, 1.0], [5.0, 1.0, 3.0]])
+    lexical = np.array([[10.0, 0.0, 5.0], [0.0, 4.0, 1.0]])
+    expected = [
+        [0.25 * 0.0 + 0.75 * 1.0, 0.25 * 0.5, 0.25 * 1.0 + 0.75 * 0.5],
+        [0.25 * 1.0, 0.75 * 1.0, 0.25 * 0.5 + 0.75 * 0.25],
+    ]
+    assert np.allclose(min_max_fusion(semantic, lexical, 0.25), expected)
+
+
+def test_scores_that_are_all_equal_add_nothing_to_the_fusion() -> None:
+    semantic, lexical = np.array([[1.0, 3.0, 2.0]]), np.zeros((1, 3))
+    assert np.allclose(min_max_fusion(semantic, lexical, 0.6), [[0.0, 0.6, 0.3]])
+
+
+def test_fusion_does_not_depend_on_the_scale_of_a_score() -> None:
+    semantic, lexical = np.random.default_rng(0).random((2, 3, 5))
+    one = min_max_fusion(semantic, lexical, 0.4)
+    assert np.allclose(min_max_fusion(semantic * 100 - 7, lexical / 3, 0.4), one)
+
+
+def test_texts_become_unit_token_vectors_in_their_order(tiny_model: Path) -> None:
+    from tests.tiny import tiny_recipe
+    from training.model import load_encoder
+
+    model = load_encoder(tiny_recipe(tiny_model))
+    texts = ["parse the date text", "date", "open file"]
+    found = encode(model, texts, "document", autocast=nullcontext(), batch_size=2)
+    assert [len(each) for each in found] == [6, 3, 4]
+    for text, vectors in zip(texts, found, strict=True):
+        alone = torch.as_tensor(model.encode_document([text])[0])
+        assert torch.allclose(vectors, alone, atol=1e-5)
+        assert torch.allclose(vectors.norm(dim=1), torch.ones(len(vectors)), atol=1e-5)
+
+
+def test_queries_and_documents_have_their_own_lengths(tiny_model: Path) -> None:
+    from tests.tiny import tiny_recipe
+    from training.model import load_encoder
+
+    model = load_encoder(tiny_recipe(tiny_model))
+    autocast = Device("cpu", "bf16").autocast()
+    assert len(encode(model, ["date " * 50], "query", autocast=autocast)[0]) == 12
+    assert len(encode(model, ["date " * 50], "document", autocast=autocast)[0]) == 32

@@ -1,0 +1,186 @@
+"""The whole graph on repositories that the test makes: every asset, twice, with one source that fails."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+import yaml
+
+from tests.corpus.snapshots.repository import Repository
+from tests.tiny import NOUNS, VERBS
+
+PER_SOURCE = ["repos", "files", "units", "doc_pairs", "path_pairs", "body_pairs"]
+REST = ["corpus", "eval_queries", "stage_rust", "model", "metrics", "report"]
+
+
+def rust(salt: str) -> str:
+    """A file of documented functions that no other `salt` has."""
+    return "\n".join(
+        f"/// Will {verb} the {noun} of {salt}.\n"
+        f"pub fn {verb}_{noun}(text: &str) -> usize {{\n"
+        f"    // the {noun} of {salt} has to {verb} first\n"
+        f'    text.len() + "{salt}".len() + {row}{column}\n}}\n'
+        for row, verb in enumerate(VERBS)
+        for column, noun in enumerate(NOUNS)
+    )
+
+
+def repository(folder: Path, salt: str) -> Repository:
+    """A repository under the MIT licence with one Rust file."""
+    made = Repository(folder)
+    made.write("Cargo.toml", '[package]\nname = "a"\nlicense = "MIT"\n')
+    made.write("src/lib.rs", rust(salt))
+    made.commit()
+    return made
+
+
+@dataclass(frozen=True)
+class World:
+    """A folder with everything in it, and the repository of the source `train`."""
+
+    folder: Path
+    train: Repository
+
+
+@pytest.fixture
+def world(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """A folder with a manifest of three repositories and a missing one, a recipe and an empty lake."""
+    sources = []
+    repositories = {}
+    for name in ("train", "valid", "test"):
+        repositories[name] = repository(tmp_path / name, f"salt {name}")
+        sources.append(
+            {"name": name, "kind": "git", "url": str(tmp_path / name), "ref": "main", "split": name}
+        )
+    sources.insert(1, {"name": "gone", "kind": "git", "url": str(tmp_path / "gone"), "ref": "main"})
+    (tmp_path / "sources.yaml").write_text(yaml.safe_dump({"sources": sources}), encoding="utf-8")
+    recipe = {
+        "stage": "rust",
+        "base_model": str(tiny_model),
+        "query_length": 16,
+        "document_length": 32,
+        "index_length": 64,
+        "batch_size": 4,
+        "learning_rate": 0.01,
+        "accelerator": "cpu",
+        "precision": "fp32",
+        "mixture": {"max_pairs": 24},
+    }
+    (tmp_path / "train.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    for key, value in {
+        "PROVENDER_SOURCES": "sources.yaml",
+        "PROVENDER_RECIPE": "train.yaml",
+        "PROVENDER_LAKE": "lake",
+        "DAGSTER_HOME": "home",
+    }.items():
+        monkeypatch.setenv(key, str(tmp_path / value))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / "home").mkdir()
+    before = dict(os.environ)
+    yield World(tmp_path, repositories["train"])
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def demo() -> tuple[int, str]:
+    """`provender demo` in a process of its own, as its partitions are read when it is loaded."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.cli", "demo"],
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+        env=os.environ | {"OMP_NUM_THREADS": "2", "COLUMNS": "200"},
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def materializations() -> dict[str, list[dg.AssetMaterialization]]:
+    """What the runs in the instance recorded, by asset, oldest first."""
+    found = {}
+    with dg.DagsterInstance.get() as instance:
+        for name in [*PER_SOURCE, *REST]:
+            records = instance.fetch_materializations(dg.AssetKey(name), limit=100).records
+            found[name] = [each.asset_materialization for each in reversed(records)]
+    return found
+
+
+def test_a_demo_builds_everything_names_the_source_that_failed_and_then_does_nothing(
+    world: World,
+) -> None:
+    code, told = demo()
+    assert code == 1  # one source could not be had, and the run says which
+    assert "Traceback" not in told
+    assert f"failed gone: source gone: {world.folder / 'gone'} at 'main' cannot be fetched" in told
+    assert "doc_test: 48 queries" in told
+    lake = world.folder / "lake"
+    train = pl.read_parquet(lake / "corpus" / "split=train")
+    assert train["source"].unique().to_list() == ["train"]
+    assert {"doc", "body"} <= set(train["pair_type"])
+    first = materializations()
+    for name in PER_SOURCE:
+        assert sorted(str(each.partition) for each in first[name]) == ["test", "train", "valid"]
+    for name in REST:
+        [made] = first[name]
+        assert made.metadata["unchanged"].value is False
+        assert made.tags is not None
+        assert made.tags["dagster/data_version"]
+    assert "salt train" in str(first["units"][0].metadata["preview"].value)
+    lineage = str(first["model"][0].metadata["made_from"].value)
+    assert "| train |" in lineage
+    assert "| MIT |" in lineage
+    assert "mlflow_run" in first["stage_rust"][0].metadata
+    report = (lake / "reports" / "report.html").read_text(encoding="utf-8")
+    assert "Not promoted" in report  # nobody judged queries for these sources
+
+    weights = lake / "models" / "model" / "model.safetensors"
+    made_at = weights.stat().st_mtime_ns
+    code, told = demo()
+    assert code == 1
+    assert "Nothing had changed" in told
+    assert weights.stat().st_mtime_ns == made_at
+    second = materializations()
+    for name in [*PER_SOURCE, *REST]:
+        assert second[name][-1].metadata["unchanged"].value is True
+        assert second[name][-1].tags is not None
+        versions = {each.tags["dagster/data_version"] for each in second[name] if each.tags}
+        assert len(versions) == len({each.partition for each in second[name]})
+
+
+INGEST = """
+import dagster as dg
+from pipeline.definitions import defs
+
+with dg.DagsterInstance.get() as instance:
+    run = defs.resolve_job_def("ingest").execute_in_process(instance, partition_key="train")
+for event in run.get_asset_materialization_events():
+    made = event.step_materialization_data.materialization
+    if made.asset_key == dg.AssetKey("units"):
+        print({key: value.value for key, value in made.metadata.items() if "files_" in key})
+"""
+
+
+def ingest() -> str:
+    """Run the job `ingest` for the source `train`; what `units` said of its files."""
+    done = subprocess.run(
+        [sys.executable, "-c", INGEST], capture_output=True, text=True, timeout=120, check=True
+    )
+    return done.stdout.strip()
+
+
+def test_a_refresh_parses_only_the_file_that_changed(world: World) -> None:
+    assert ingest() == "{'files_parsed': 1}"
+    world.train.write("src/more.rs", rust("salt more"))
+    world.train.commit()
+    assert ingest() == "{'files_carried': 1, 'files_parsed': 1}"
+    units = pl.read_parquet(world.folder / "lake" / "units" / "source=train" / "data.parquet")
+    assert units.height == 2 * len(VERBS) * len(NOUNS)
+    assert units["revision"].n_unique() == 1

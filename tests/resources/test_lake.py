@@ -1,0 +1,73 @@
+"""The lake: whole tables with their fingerprints, and clear words about what is not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from common.errors import ProvenderError
+from resources.lake import Lake
+
+SCHEMA = pa.schema([pa.field("name", pa.string(), nullable=False), pa.field("size", pa.int64())])
+ROWS = pl.DataFrame(
+    {"name": ["a", "b"], "size": [1, None]}, schema={"name": pl.String, "size": pl.Int64}
+)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(root=str(tmp_path / "lake"))
+
+
+def test_a_table_is_read_as_it_was_written(lake: Lake) -> None:
+    stored = lake.write(ROWS, SCHEMA, "things", "data.parquet", fingerprint="made from this")
+    assert lake.read("things", "data.parquet").equals(ROWS)
+    assert lake.stored("things", "data.parquet") == stored
+    assert (stored.fingerprint, stored.rows) == ("made from this", 2)
+
+
+def test_the_data_version_depends_on_the_rows_and_not_on_the_fingerprint(lake: Lake) -> None:
+    first = lake.write(ROWS, SCHEMA, "a.parquet", fingerprint="one")
+    same = lake.write(
+        pl.concat([ROWS.head(1), ROWS.tail(1)]), SCHEMA, "b.parquet", fingerprint="two"
+    )
+    other = lake.write(ROWS.head(1), SCHEMA, "c.parquet", fingerprint="one")
+    assert first.data_version == same.data_version
+    assert first.data_version != other.data_version
+
+
+def test_rows_that_break_the_schema_leave_the_old_table(lake: Lake) -> None:
+    lake.write(ROWS, SCHEMA, "a.parquet", fingerprint="one")
+    with pytest.raises(ProvenderError, match="columns missing"):
+        lake.write(ROWS.drop("size"), SCHEMA, "a.parquet", fingerprint="two")
+    stored = lake.stored("a.parquet")
+    assert stored is not None
+    assert stored.fingerprint == "one"
+
+
+def test_a_table_that_is_not_there_says_what_to_do(lake: Lake) -> None:
+    assert lake.stored("none.parquet") is None
+    with pytest.raises(ProvenderError, match="Materialize the asset that writes it first"):
+        lake.read("none.parquet")
+
+
+def test_a_damaged_table_is_named(lake: Lake) -> None:
+    path = lake.path("a.parquet")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"PAR1 this is none")
+    with pytest.raises(ProvenderError, match="This table is damaged"):
+        lake.stored("a.parquet")
+
+
+def test_absent_tables_are_left_out_of_a_union(lake: Lake) -> None:
+    lake.write(ROWS, SCHEMA, "a.parquet", fingerprint="one")
+    assert lake.read_all([("a.parquet",), ("none.parquet",)], SCHEMA).equals(ROWS)
+    assert lake.read_all([("none.parquet",)], SCHEMA).schema == ROWS.schema
+
+
+def test_the_environment_names_the_lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROVENDER_LAKE", str(tmp_path))
+    assert Lake().path("a", "b") == tmp_path / "a" / "b"

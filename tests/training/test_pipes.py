@@ -1,0 +1,58 @@
+import os
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from tests.tiny import pair, tiny_recipe, write_corpus, write_recipe
+from training.checkpoint import read_manifest
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_messages_of_a_launched_training_arrive_in_its_dagster_run(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    config = write_recipe(tmp_path / "recipe.yaml", tiny_recipe(tiny_model))
+    corpus = write_corpus(tmp_path / "pairs.parquet", [pair(number) for number in range(172)])
+    output = tmp_path / "stage"
+    command = [
+        *(sys.executable, "-m", "training.run", "--config", str(config)),
+        *("--corpus", str(corpus), "--output", str(output)),
+    ]
+
+    @dg.asset
+    def stage(context: dg.AssetExecutionContext, pipes: dg.PipesSubprocessClient) -> None:
+        pipes.run(context=context, command=command, cwd=str(ROOT), env={"OMP_NUM_THREADS": "1"})
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize(
+            [stage], resources={"pipes": dg.PipesSubprocessClient()}, instance=instance
+        )
+        messages = [entry.user_message for entry in instance.all_logs(result.run_id)]
+
+    assert result.success
+    steps = [message for message in messages if message.startswith("step ")]
+    assert [message.split(":")[0] for message in steps] == ["step 20 of 43", "step 40 of 43"]
+    history = read_manifest(output)["history"]
+    assert [message.split("loss ")[1] for message in steps] == [
+        f"{history[step - 1]['loss']:.3f}" for step in (20, 40)
+    ]
+
+
+def test_nothing_of_dagster_is_asked_for_outside_of_it() -> None:
+    from training.run import _progress
+
+    assert "DAGSTER_PIPES_CONTEXT" not in os.environ
+    assert _progress() == []
+
+
+def test_a_terminal_gets_a_progress_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lightning.pytorch.callbacks import TQDMProgressBar
+
+    from training.run import _progress
+
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    (bar,) = _progress()
+    assert isinstance(bar, TQDMProgressBar)
