@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from common.errors import ProvenderError
 
@@ -33,7 +33,7 @@ def replacing(path: Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise _explained(error, path) from error
+        _raise_explained(error, path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -46,13 +46,9 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o755)
-        old = temporary.with_suffix(".old")
-        if path.exists():
-            path.rename(old)
-        temporary.rename(path)
-        shutil.rmtree(old, ignore_errors=True)
+        _swap(temporary, path)
     except OSError as error:
-        raise _explained(error, path) from error
+        _raise_explained(error, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -68,11 +64,25 @@ def write_text(text: str, path: Path) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _explained(error: OSError, path: Path) -> Exception:
+def _swap(new: Path, path: Path) -> None:
+    """Put the folder `new` at `path`; where that fails, what was there stays."""
+    old = new.with_suffix(".old")
+    if path.exists():
+        path.rename(old)
+    try:
+        new.rename(path)
+    except OSError:
+        if old.exists():
+            old.rename(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _raise_explained(error: OSError, path: Path) -> NoReturn:
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-        return error
-    return ProvenderError(
+        raise error
+    raise ProvenderError(
         "The disk is full; nothing was half written.",
         where=str(path),
         remedy="Free some space and run again; finished stages are kept.",
-    )
+    ) from error

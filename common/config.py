@@ -29,7 +29,7 @@ def load(path: Path, model: type[S]) -> S:
     """
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):
         raise ProvenderError(
             "There is no such file.", where=str(path), remedy="Check the path."
         ) from None

@@ -63,7 +63,16 @@ def build_corpus(
     Returns:
         Rows of `schema.CORPUS`, and the counted drops as rows of `schema.DROPS`.
     """
-    key = ["source", "path", "start_line", "query_kind", "query"]
+    key = [
+        "source",
+        "path",
+        "start_line",
+        "query_kind",
+        "query",
+        "unit_id",
+        "pair_type",
+        "doc_rest",
+    ]
     words = pl.col("query").str.split(" ").list.len()
     chars = pl.col("positive").str.len_chars()
     limits = curriculum.limits

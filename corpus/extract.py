@@ -10,7 +10,7 @@ from importlib import import_module
 import polars as pl
 
 from common.hashing import digest
-from corpus import schema
+from corpus import files, schema
 from corpus.languages.base import Definition, Extractor
 from corpus.text import prose
 
@@ -22,9 +22,9 @@ SUPPORTED = frozenset(_MODULES)
 
 @cache
 def extractor(language: str) -> tuple[Extractor, str]:
-    """The `extract` function of a language's module, and its version."""
+    """The `extract` function of a language's module, and the version of what its rows depend on."""
     module = import_module(_MODULES[language])
-    return module.extract, module.VERSION
+    return module.extract, f"{module.VERSION}/files-{files.VERSION}"
 
 
 def versions() -> dict[str, str]:
@@ -33,12 +33,12 @@ def versions() -> dict[str, str]:
 
 
 def extract_units(
-    files: pl.DataFrame, snapshot: pl.DataFrame, domain: str, previous: pl.DataFrame | None = None
+    listed: pl.DataFrame, snapshot: pl.DataFrame, domain: str, previous: pl.DataFrame | None = None
 ) -> tuple[pl.DataFrame, Counter[str]]:
     """The units of one source.
 
     Args:
-        files: rows of `schema.FILES`.
+        listed: rows of `schema.FILES`.
         snapshot: rows of `schema.SNAPSHOT`, where the contents are.
         domain: the source's domain; verification code is formal whatever its source is.
         previous: the source's units of an earlier revision, if any.
@@ -47,9 +47,9 @@ def extract_units(
         Rows of `schema.UNITS` in the order of path and line; and how many files were parsed,
         carried over, or are in a language without an extractor.
     """
-    wanted = files.filter("kept").join(snapshot.select("path", "content"), on="path")
+    wanted = listed.filter("kept").join(snapshot.select("path", "content"), on="path")
     counts: Counter[str] = Counter()
-    carried = _carried(wanted, previous)
+    carried = _carried(wanted, domain, previous)
     frames = [carried] if carried.height else []
     done = set(carried.select("path").unique().to_series())
     rows = []
@@ -67,7 +67,7 @@ def extract_units(
     return units, counts
 
 
-def _carried(wanted: pl.DataFrame, previous: pl.DataFrame | None) -> pl.DataFrame:
+def _carried(wanted: pl.DataFrame, domain: str, previous: pl.DataFrame | None) -> pl.DataFrame:
     """The rows of `previous` that parsing the same bytes again would give again."""
     if previous is None:
         return schema.empty(schema.UNITS)
@@ -77,6 +77,11 @@ def _carried(wanted: pl.DataFrame, previous: pl.DataFrame | None) -> pl.DataFram
         previous.filter(pl.col("extractor").is_in(current))
         .drop("revision", "license", "license_tier")
         .join(fresh, on=["path", "blob_sha"], how="inner")
+        .with_columns(
+            domain=pl.when(pl.col("dialect").is_null())
+            .then(pl.lit(domain))
+            .otherwise(pl.lit("formal"))
+        )
         .select(schema.UNITS.names)
     )
 
@@ -89,7 +94,7 @@ def _row(file: dict, unit: Definition, domain: str, version: str) -> dict:
         **asdict(unit),
         **place,
         "prose": " ".join(prose(unit.doc)),
-        "unit_id": digest(file["source"], file["path"], unit.symbol, unit.start_line),
+        "unit_id": digest(file["source"], file["path"], unit.module, unit.symbol, unit.start_line),
         "category": "verification" if formal else "code",
         "is_test": unit.is_test or file["is_test"],
         "license": file["license"],

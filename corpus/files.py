@@ -65,7 +65,8 @@ _GENERATED_TEXT = re.compile(
 _LONGEST_LINE = 20_000
 _COMMENT = re.compile(rb"^\s*(//|#|/?\*|--|\(\*|/-|;)")
 _TEST = re.compile(
-    r"(^|/)(tests?|testing|benches|benchmarks?|examples?)/|(^|/)test_|_tests?\.", re.IGNORECASE
+    r"(^|/)(tests?|testing|benches|benchmarks?|examples?)/|(^|/)test_|(^|/|_)tests?\.",
+    re.IGNORECASE,
 )
 _KANI = re.compile(rb"#\[\s*(cfg_attr\(\s*kani\s*,\s*)?kani::proof|#!?\[cfg\(kani\)\]")
 

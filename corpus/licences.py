@@ -15,7 +15,12 @@ from typing import Annotated, Literal
 
 import license_expression
 import polars as pl
-from license_expression import ExpressionError, LicenseSymbol, get_spdx_licensing
+from license_expression import (
+    ExpressionError,
+    ExpressionParseError,
+    LicenseSymbol,
+    get_spdx_licensing,
+)
 from pydantic import Field
 
 from common.config import Settings, load
@@ -132,10 +137,16 @@ def _from_cargo(text: str) -> str | None:
         manifest = tomllib.loads(text)
     except tomllib.TOMLDecodeError:
         return None
-    package = manifest.get("package") or manifest.get("workspace", {}).get("package", {})
-    stated = package.get("license")
+    workspace = _table(_table(manifest.get("workspace")).get("package"))
+    stated = _table(manifest.get("package")).get("license", workspace.get("license"))
+    if stated == {"workspace": True}:
+        stated = workspace.get("license")
     # Cargo's old "MIT/Apache-2.0" means OR.
     return stated.replace("/", " OR ") if isinstance(stated, str) else None
+
+
+def _table(value: object) -> dict:
+    return value if isinstance(value, dict) else {}
 
 
 def _from_text(text: str) -> set[str]:
@@ -150,5 +161,5 @@ def _normal(expression: str | None) -> str | None:
         return None
     try:
         return str(_SPDX.parse(expression, validate=True))
-    except (ExpressionError, AttributeError):
+    except (ExpressionError, ExpressionParseError, AttributeError, IndexError):
         return None

@@ -25,7 +25,11 @@ _LICENCE = [
     _column("license_tier", _TEXT, "permissive, weak_file, weak_lib, strong or none"),
 ]
 _SPAN = [
-    _column("start_line", _INT, "first line of the definition without its doc, from 1"),
+    _column(
+        "start_line",
+        _INT,
+        "first line of the definition with its attributes, without its doc, from 1",
+    ),
     _column("end_line", _INT, "last line, inclusive"),
 ]
 _KIND_OF_CODE = [
@@ -198,7 +202,14 @@ def conform(frame: pl.DataFrame, schema: pa.Schema) -> pa.Table:
             where="corpus.schema",
             remedy="Make the writer and its schema agree.",
         )
-    return frame.select(schema.names).to_arrow().cast(schema)
+    try:
+        return frame.select(schema.names).to_arrow().cast(schema)
+    except pa.ArrowInvalid as error:
+        raise ProvenderError(
+            f"a value breaks its column's type: {error}.",
+            where="corpus.schema",
+            remedy="Make the writer and its schema agree.",
+        ) from None
 
 
 def empty(schema: pa.Schema) -> pl.DataFrame:

@@ -10,11 +10,13 @@ _REFERENCE = re.compile(r"^\s*\[[^\]]+\]:\s.*$", re.MULTILINE)
 _IMAGE = re.compile(r"!\[[^\]]*\]\([^)]*\)")
 _LINK = re.compile(r"\[([^\]\[]+)\](\([^)]*\)|\[[^\]]*\])?")
 _TAG = re.compile(r"</?[a-zA-Z][^>\n]*>")
-_URL = re.compile(r"<?https?://\S+>?")
-_EMPHASIS = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
+_URL = re.compile(r"<?https?://\S*[^\s.,;:!?>)]>?")
+_CODE_SPAN = re.compile(r"(`+)(.+?)\1", re.DOTALL)
+_SPAN_AT = re.compile("\ue000(\\d+)\ue001")
+_EMPHASIS = re.compile(r"(\*\*|__|\*)(?=\S)(.+?)(?<=\S)\1")
 _LIST_ITEM = re.compile(r"^\s*([-*+]|\d+[.)])\s+", re.MULTILINE)
-_SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]?[A-Z`0-9∀∃])")
-_ABBREVIATED = re.compile(r"\b(e\.g|i\.e|etc|cf|vs|resp|approx|Fig|Eq|Sec|No)\.$", re.IGNORECASE)
+_SENTENCE_END = re.compile(r"(?:(?<=[.!?])|(?<=[.!?][\"')\]]))\s+(?=[\"'(\[]?[A-Z`0-9∀∃])")
+_ABBREVIATED = re.compile(r"\b([eE]\.g|[iI]\.e|etc|[cC]f|vs|resp|approx|[fF]ig|Eq|Sec|No)\.$")
 _WORD = re.compile(r"[^\W\d_]+|\d+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
@@ -37,12 +39,21 @@ def prose(doc: str) -> list[str]:
     text = _FENCE.sub("\n\n", doc)
     text = _HEADING.sub("", text)
     text = _REFERENCE.sub("", text)
+    spans: list[str] = []
+
+    def set_aside(span: re.Match[str]) -> str:
+        # Markup inside a code span is code: `arr[i]`, `Vec<T>`, `__init__`.
+        spans.append(span[2].strip())
+        return f"\ue000{len(spans) - 1}\ue001"
+
+    text = _CODE_SPAN.sub(set_aside, text.replace("\ue000", "").replace("\ue001", ""))
     text = _IMAGE.sub("", text)
     text = _LINK.sub(r"\1", text)
     text = _URL.sub("", text)
     text = _LIST_ITEM.sub("\n\n", text)
     text = _TAG.sub("", text)
-    text = _EMPHASIS.sub(r"\2", text).replace("`", "")
+    text = _EMPHASIS.sub(r"\2", text)
+    text = _SPAN_AT.sub(lambda at: spans[int(at[1])], text).replace("`", "")
     paragraphs = (" ".join(each.split()) for each in re.split(r"\n\s*\n", text))
     return [each for each in paragraphs if each]
 

@@ -16,7 +16,7 @@ import git
 
 from common.errors import ProvenderError
 from corpus.snapshots.archive import MAX_ENTRIES, MAX_TOTAL_BYTES
-from corpus.snapshots.snapshot import Entry
+from corpus.snapshots.snapshot import GITLINK, Entry
 from corpus.sources import GitSource
 
 _ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "GIT_LFS_SKIP_SMUDGE": "1"}
@@ -33,19 +33,20 @@ def remote_commit(source: GitSource) -> str:
         return source.ref
     where = _checked(source)
     try:
-        listed = str(
-            git.Git().ls_remote(source.url, source.ref, f"{source.ref}^{{}}", env=_ENVIRONMENT)
-        )
+        listed = str(git.Git().ls_remote(source.url, env=_ENVIRONMENT))
     except git.GitCommandError as error:
         raise _unfetchable(source, error, where) from None
-    commits = [str(line.split()[0]) for line in listed.splitlines()]
-    if not commits:
-        raise ProvenderError(
-            f"{source.url} has no ref {source.ref!r}.",
-            where=where,
-            remedy="Correct `ref` in the manifest.",
-        )
-    return commits[-1]  # an annotated tag is listed before the commit that it peels to
+    commits = {name: commit for commit, name in map(str.split, listed.splitlines())}
+    # In git's own order of looking a name up; an annotated tag peels to its commit.
+    for name in ("{}", "refs/{}", "refs/tags/{}", "refs/heads/{}"):
+        full = name.format(source.ref)
+        if full in commits:
+            return commits.get(f"{full}^{{}}", commits[full])
+    raise ProvenderError(
+        f"{source.url} has no ref {source.ref!r}.",
+        where=where,
+        remedy="Correct `ref` in the manifest.",
+    )
 
 
 def fetch_commit(source: GitSource, downloads: Path) -> tuple[str, Iterable[Entry]]:
@@ -72,6 +73,13 @@ def fetch_commit(source: GitSource, downloads: Path) -> tuple[str, Iterable[Entr
     except git.GitCommandError as error:
         shutil.rmtree(scratch, ignore_errors=True)
         raise _unfetchable(source, error, where) from None
+    except ValueError:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise ProvenderError(
+            f"{source.url} at {source.ref!r} is no commit.",
+            where=where,
+            remedy="Name a branch, a tag or a commit in `ref`.",
+        ) from None
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
@@ -101,8 +109,11 @@ def _entries(repo: git.Repo, commit: git.Commit, scratch: Path, where: str) -> I
     total = 0
     try:
         for count, item in enumerate(commit.tree.traverse()):
+            if isinstance(item, git.Submodule):
+                yield Entry(str(item.path), GITLINK, item.binsha)  # recorded, never followed
+                continue
             if not isinstance(item, git.Blob):
-                continue  # folders have no bytes, submodules are never followed
+                continue
             total += item.size
             if count >= MAX_ENTRIES or total > MAX_TOTAL_BYTES:
                 raise ProvenderError(

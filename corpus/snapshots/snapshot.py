@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from common.errors import ProvenderError
 from common.hashing import git_object
 from corpus import schema
 from corpus.sources import GitSource, PypiSource
@@ -16,9 +17,17 @@ MAX_FILE_BYTES = 1 << 20
 """Larger files are recorded by hash, without their content: no source file is that large."""
 
 
+GITLINK = "160000"
+"""The mode of a submodule: its commit counts for the tree id, its files are not part of the source."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file of a snapshot. `mode` is git's: 100644, 100755 or 120000 (a link; data = target)."""
+    """One file of a snapshot.
+
+    `mode` is git's: 100644, 100755, 120000 (a link; `data` is its target) or 160000 (a submodule;
+    `data` is its binary commit id).
+    """
 
     path: str
     mode: str
@@ -59,8 +68,13 @@ def snapshot_of(name: str, revision: str, entries: Iterable[Entry]) -> pl.DataFr
     """Hash `entries` and put them into a table; content is kept for text of a sane size."""
     rows, leaves = [], []
     for entry in entries:
+        if entry.mode == GITLINK:
+            leaves.append((entry.path, entry.mode, entry.data.hex()))
+            continue
         blob = git_object("blob", entry.data)
         leaves.append((entry.path, entry.mode, blob))
+        if not _is_utf8(entry.path):
+            continue  # part of the tree, but no table can name it
         content = entry.data if _is_source_text(entry) else None
         rows.append((entry.path, entry.mode, len(entry.data), blob, content))
     kinds = schema.empty(schema.SNAPSHOT).schema
@@ -68,7 +82,7 @@ def snapshot_of(name: str, revision: str, entries: Iterable[Entry]) -> pl.DataFr
     frame = pl.DataFrame(rows, schema={name: kinds[name] for name in columns}, orient="row")
     return (
         frame.with_columns(
-            source=pl.lit(name), revision=pl.lit(revision), tree=pl.lit(tree_id(leaves))
+            source=pl.lit(name), revision=pl.lit(revision), tree=pl.lit(tree_id(leaves, name))
         )
         .select(schema.SNAPSHOT.names)
         .sort("path")
@@ -79,16 +93,36 @@ def _is_source_text(entry: Entry) -> bool:
     return entry.mode != "120000" and len(entry.data) <= MAX_FILE_BYTES and b"\0" not in entry.data
 
 
-def tree_id(leaves: Iterable[tuple[str, str, str]]) -> str:
-    """The git tree id of (path, mode, blob id) leaves, as `git write-tree` computes it."""
+def tree_id(leaves: Iterable[tuple[str, str, str]], name: str = "") -> str:
+    """The git tree id of (path, mode, blob id) leaves, as `git write-tree` computes it.
+
+    Raises:
+        ProvenderError: a path is both file and folder; `name` says of which source.
+    """
     root: dict = {}
     for path, mode, blob in leaves:
-        *folders, name = path.split("/")
+        *folders, last = path.split("/")
         node = root
         for folder in folders:
             node = node.setdefault(folder, {})
-        node[name] = (mode, blob)
+            if not isinstance(node, dict):
+                break
+        if not isinstance(node, dict) or last in node:
+            raise ProvenderError(
+                f"{path!r} is both a file and a folder, or there twice.",
+                where=f"source {name}",
+                remedy="Do not trust this source; leave it out of the manifest.",
+            )
+        node[last] = (mode, blob)
     return _write_tree(root)
+
+
+def _is_utf8(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _write_tree(node: dict) -> str:

@@ -202,3 +202,11 @@ def test_unit_id_stays_while_place_and_symbol_do() -> None:
 
     assert before["unit_id"] == after["unit_id"]
     assert before["blob_sha"] != after["blob_sha"]
+
+
+def test_carried_units_take_the_domain_of_today() -> None:
+    before, _ = extracted(FILES)
+    after, counts = extracted(FILES, before, domain="personal")
+
+    assert counts == {"carried": 2}
+    assert set(after["domain"]) == {"personal"}

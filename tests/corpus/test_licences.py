@@ -199,3 +199,22 @@ def test_policy_must_keep_something(tmp_path: Path) -> None:
 
     with pytest.raises(ProvenderError, match="`keep`: List should have at least 1 item"):
         load_policy(path)
+
+
+def test_licence_inherited_from_the_workspace_is_taken() -> None:
+    cargo = '[package]\nlicense.workspace = true\n[workspace.package]\nlicense = "MIT"\n'
+
+    assert find_licence(snapshot({"Cargo.toml": cargo})) == Finding("MIT", "Cargo.toml")
+
+
+@pytest.mark.parametrize(
+    "cargo", ['package = "x"\n', "workspace = []\n", "[package]\nlicense = 3\n"]
+)
+def test_cargo_of_another_shape_proves_nothing(cargo: str) -> None:
+    assert find_licence(snapshot({"Cargo.toml": cargo})) == Finding(None, None)
+
+
+def test_empty_expression_proves_nothing() -> None:
+    assert find_licence(snapshot({"PKG-INFO": metadata("License-Expression: ()")})) == Finding(
+        None, None
+    )

@@ -155,3 +155,23 @@ def test_keywords_are_bounded() -> None:
 
     assert keywords(text) == ["alpha", "beta", "gamma", "delta", "epsilon", "zeta"]
     assert keywords(text, limit=2) == ["alpha", "beta"]
+
+
+def test_markup_inside_a_code_span_is_code() -> None:
+    doc = "Returns `arr[i]` as `Vec<T>` of `&[u8]`, see `__init__`."
+
+    assert prose(doc) == ["Returns arr[i] as Vec<T> of &[u8], see __init__."]
+
+
+def test_stop_after_an_address_still_ends_the_sentence() -> None:
+    [paragraph] = prose("See https://example.org/a/b. Then read it.")
+
+    assert sentences(paragraph) == ["See .", "Then read it."]
+
+
+def test_closing_quote_stays_with_its_sentence() -> None:
+    assert sentences('He said "Stop." Then he went.') == ['He said "Stop."', "Then he went."]
+
+
+def test_the_word_no_ends_a_sentence() -> None:
+    assert sentences("The answer is no. Then go.") == ["The answer is no.", "Then go."]

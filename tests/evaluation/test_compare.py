@@ -60,7 +60,12 @@ VALID, TEST = _set("valid", 0), _set("test", 20)
 
 def _tables(folder: Path, queries: list[dict[str, Any]]) -> tuple[Path, Path]:
     units = [
-        {"unit_id": f"u{n}", "file_context": f"a/{n}.rs", "prose": f"Does {n}.", "code": f"fn f{n}()"}
+        {
+            "unit_id": f"u{n}",
+            "file_context": f"a/{n}.rs",
+            "prose": f"Does {n}.",
+            "code": f"fn f{n}()",
+        }
         for n in range(3)
     ]
     schema = pa.schema(

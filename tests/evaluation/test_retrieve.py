@@ -15,7 +15,8 @@ from evaluation.retrieve import encode, maxsim_scores, min_max_fusion
 def _vectors(lengths: list[int], seed: int) -> list[torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     return [
-        torch.nn.functional.normalize(torch.randn(n, 8, generator=generator), dim=1) for n in lengths
+        torch.nn.functional.normalize(torch.randn(n, 8, generator=generator), dim=1)
+        for n in lengths
     ]
 
 

@@ -23,7 +23,11 @@ def encoder(tiny_model: Path) -> MultiVectorEncoder:
 def _mixed(**changes: Any) -> Recipe:
     """A recipe of batches of four whose documents are plain code, unless changed."""
     return Recipe.model_validate(
-        {"batch_size": 4, "mixture": {"indexed_share": 0.0, **changes.pop("mixture", {})}, **changes}
+        {
+            "batch_size": 4,
+            "mixture": {"indexed_share": 0.0, **changes.pop("mixture", {})},
+            **changes,
+        }
     )
 
 
@@ -201,7 +205,8 @@ def test_indexed_share_0_gives_code_alone(tmp_path: Path) -> None:
 def test_indexed_share_1_gives_documents_as_search_indexes_them(tmp_path: Path) -> None:
     rows = [pair(number) for number in range(8)]
     expected = [
-        render({**row, "code": row["positive"], "prose": row["doc_rest"]}, "indexed") for row in rows
+        render({**row, "code": row["positive"], "prose": row["doc_rest"]}, "indexed")
+        for row in rows
     ]
     assert _documents(tmp_path, rows, indexed_share=1) == expected
     assert expected[1] == "alpha/date.rs\nfrom the date\nfn read_date(text) { self.date.read() }"
@@ -290,7 +295,9 @@ def test_loader_gives_the_batches_as_token_ids_of_both_kinds(
     assert documents[1]["input_ids"].tolist() == second["input_ids"].tolist()
 
 
-def test_loader_truncates_to_the_recipe_lengths(tmp_path: Path, encoder: MultiVectorEncoder) -> None:
+def test_loader_truncates_to_the_recipe_lengths(
+    tmp_path: Path, encoder: MultiVectorEncoder
+) -> None:
     rows = [pair(n, query=f"q{n} " * 60, positive=f"x{n} " * 60) for n in range(4)]
     corpus = write_corpus(tmp_path / "c.parquet", rows)
     queries, documents = next(iter(EpochLoader(corpus, _mixed(), encoder)))

@@ -82,7 +82,9 @@ def test_an_export_that_scores_otherwise_is_not_kept(
     output = tmp_path / "model"
     output.mkdir()
     (output / "old.txt").write_text("old", encoding="utf-8")
-    with pytest.raises(ProvenderError, match="scores 0.600000 where its adapter scores 0.500000"):
+    with pytest.raises(
+        ProvenderError, match=r"scores 0\.600000 where its adapter scores 0\.500000"
+    ):
         export(checkpoint, output)
     assert [each.name for each in output.iterdir()] == ["old.txt"]
     assert [each.name for each in tmp_path.iterdir()] == ["model"]

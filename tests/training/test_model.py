@@ -64,7 +64,7 @@ def _scores(encoder: MultiVectorEncoder) -> torch.Tensor:
 def test_token_vectors_have_full_width_and_unit_length(encoder: MultiVectorEncoder) -> None:
     vectors = encoder.encode_document(DOCUMENTS)
     # [CLS] fn parse _ date ( text ) [SEP]
-    assert [len(each) for each in vectors][0] == 9
+    assert len(vectors[0]) == 9
     for each in map(torch.as_tensor, vectors):
         assert each.shape[1] == 32
         assert torch.allclose(each.norm(dim=1), torch.ones(len(each)), atol=1e-6)
@@ -223,7 +223,7 @@ def test_scale_1_is_the_tuned_model_again(tuned: MultiVectorEncoder) -> None:
 
 def test_half_a_scale_is_half_the_weight_change(recipe: Recipe, tuned: MultiVectorEncoder) -> None:
     name = "encoder.layer.0.attention.self.query.weight"
-    base = load_encoder(recipe)[0].model.get_parameter(name).clone()
+    base = transformer_of(load_encoder(recipe)).model.get_parameter(name).clone()
     whole = _merged_weight(recipe, 1.0, name) - base
     assert torch.allclose(_merged_weight(recipe, 0.5, name) - base, whole / 2, atol=1e-6)
     assert whole.abs().max() > 0.01

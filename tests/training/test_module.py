@@ -15,7 +15,6 @@ from training.model import add_adapter, load_encoder
 from training.module import LateInteraction
 from training.recipe import Recipe
 
-
 # The frozen base runs without dropout, and a batch comes from memory: Lightning warns of both.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Found .* in eval mode at the start of training"),
@@ -68,7 +67,10 @@ def _cross_entropy(scores: np.ndarray, temperature: float) -> float:
 
 def _mean_maxsim(queries: list[np.ndarray], documents: list[np.ndarray]) -> np.ndarray:
     return np.array(
-        [[np.mean([max(d @ token for d in doc) for token in q]) for doc in documents] for q in queries]
+        [
+            [np.mean([max(d @ token for d in doc) for token in q]) for doc in documents]
+            for q in queries
+        ]
     )
 
 
@@ -79,7 +81,8 @@ def _xtr(queries: list[np.ndarray], documents: list[np.ndarray], top_k: int) -> 
         best: list[list[float]] = [[] for _ in documents]
         for token in query:
             similar = sorted(
-                ((float(d @ token), j) for j, doc in enumerate(documents) for d in doc), reverse=True
+                ((float(d @ token), j) for j, doc in enumerate(documents) for d in doc),
+                reverse=True,
             )[:top_k]
             for j in range(len(documents)):
                 retrieved = [value for value, owner in similar if owner == j]
@@ -124,7 +127,9 @@ def test_chunks_give_the_vectors_of_one_piece(corpus: Path, recipe: Recipe) -> N
     encoder = load_encoder(recipe)
     texts = [f"fn parse{'_date' * n}(text)" for n in range(16)]
     whole = encoder.preprocess(texts, task="document")
-    chunks = [encoder.preprocess(texts[start : start + 5], task="document") for start in (0, 5, 10, 15)]
+    chunks = [
+        encoder.preprocess(texts[start : start + 5], task="document") for start in (0, 5, 10, 15)
+    ]
     with torch.no_grad():
         one, one_mask = module._embed([whole], "document")
         several, several_mask = module._embed(chunks, "document")

@@ -23,8 +23,13 @@ def test_messages_of_a_launched_training_arrive_in_its_dagster_run(
     ]
 
     @dg.asset
-    def stage(context: dg.AssetExecutionContext, pipes: dg.PipesSubprocessClient) -> None:
-        pipes.run(context=context, command=command, cwd=str(ROOT), env={"OMP_NUM_THREADS": "1"})
+    def stage(
+        context: dg.AssetExecutionContext, pipes: dg.PipesSubprocessClient
+    ) -> dg.MaterializeResult:
+        done = pipes.run(
+            context=context, command=command, cwd=str(ROOT), env={"OMP_NUM_THREADS": "1"}
+        )
+        return done.get_materialize_result()
 
     with dg.DagsterInstance.ephemeral() as instance:
         result = dg.materialize(

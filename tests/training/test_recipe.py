@@ -62,12 +62,14 @@ def test_unknown_nested_key_is_refused_with_the_nearest(tmp_path: Path) -> None:
     ],
 )
 def test_value_out_of_range_is_refused_by_name(setting: str, tmp_path: Path) -> None:
-    key = setting.split(":")[0]
+    key = setting.split(":", maxsplit=1)[0]
     with pytest.raises(ProvenderError, match=f"`{key}"):
         load_recipe(_written(tmp_path, setting + "\n"))
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("train_*.yaml")), ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "config").glob("train_*.yaml")), ids=lambda p: p.name
+)
 def test_shipped_recipe_loads(path: Path) -> None:
     assert load_recipe(path).base_model
 

@@ -263,9 +263,7 @@ def _counted_steps() -> Iterator[list[int]]:
         yield steps
 
 
-def test_a_run_may_die_twice(
-    two_epochs: tuple[Recipe, Path], corpus: Path, tmp_path: Path
-) -> None:
+def test_a_run_may_die_twice(two_epochs: tuple[Recipe, Path], corpus: Path, tmp_path: Path) -> None:
     recipe, uninterrupted = two_epochs
     stage = Stage(corpus, tmp_path / "stage")
     _die(recipe, stage, 7)
@@ -286,9 +284,7 @@ def test_dropout_in_the_adapter_resumes_exactly_too(
     assert _same(stage.output, tmp_path / "whole")
 
 
-def test_resume_state_holds_no_base_weights(
-    recipe: Recipe, corpus: Path, tmp_path: Path
-) -> None:
+def test_resume_state_holds_no_base_weights(recipe: Recipe, corpus: Path, tmp_path: Path) -> None:
     state = _die(recipe, Stage(corpus, tmp_path / "stage"), 5)
     saved = torch.load(state, weights_only=True)
     assert saved["global_step"] == 4
@@ -535,6 +531,17 @@ def test_corrupt_corpus_is_one_line(
     assert main(arguments) == 1
     assert str(corpus) in _error(capsys)
     assert not output.exists()
+
+
+def test_a_corpus_without_provenance_is_refused_before_training(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    rows = [{k: v for k, v in pair(n).items() if k != "license"} for n in range(8)]
+    corpus = write_corpus(tmp_path / "corpus.parquet", rows)
+    with _counted_steps() as steps, pytest.raises(ProvenderError) as caught:
+        train(recipe, Stage(corpus, tmp_path / "stage"))
+    assert caught.value.where == str(corpus)
+    assert steps == []
 
 
 def test_missing_config_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -60,7 +60,7 @@ def test_function_is_found_whole() -> None:
                 left + right
             }"""
         ),
-        start_line=5,
+        start_line=4,
         end_line=13,
         attributes=["#[inline]"],
         is_test=False,
@@ -386,3 +386,27 @@ def test_bytes_that_are_not_utf8_are_replaced() -> None:
 
 def test_type_of_an_unusual_impl_keeps_its_text() -> None:
     assert symbols("impl dyn Shape { fn area(&self) {} }") == ["dyn Shape::area"]
+
+
+def test_tab_indented_method_is_dedented() -> None:
+    assert only("impl A {\n\tfn f() {\n\t\tx\n\t}\n}").code == "fn f() {\n\tx\n}"
+
+
+def test_function_that_does_not_begin_its_line_is_dedented_with_its_line() -> None:
+    source = "impl A {\n    #[inline] fn f() {\n        x\n    }\n}"
+
+    assert only(source).code == "#[inline]\nfn f() {\n    x\n}"
+
+
+def test_a_hostile_depth_of_modules_is_not_followed() -> None:
+    source = "mod a {" * 3000 + "fn f() {}" + "}" * 3000 + "fn g() {}"
+
+    assert [each.symbol for each in extract(source.encode())] == ["g"]
+
+
+def test_docs_of_both_spellings_are_one_text() -> None:
+    assert doc('/// A.\n/// more\n#[doc = "third"]') == "A.\nmore\nthird"
+
+
+def test_module_under_a_compound_test_condition_is_test_code() -> None:
+    assert only("#[cfg(all(test, unix))]\nmod t {\n    fn f() {}\n}").is_test

@@ -199,7 +199,9 @@ def test_submodule_is_not_followed(repository: Repository, downloads: Path) -> N
     repository.git("update-index", "--add", "--cacheinfo", f"160000,{commit},sub")
     repository.git("commit", "--quiet", "--message", "submodule")
 
-    assert set(files(source(repository), downloads)) == {".gitmodules", "Cargo.toml", "src/lib.rs"}
+    snapshot = take_snapshot(source(repository), downloads)
+    assert set(snapshot["path"]) == {".gitmodules", "Cargo.toml", "src/lib.rs"}
+    assert set(snapshot["tree"]) == {repository.tree()}  # its commit counts all the same
 
 
 def test_hooks_are_not_run(repository: Repository, downloads: Path, tmp_path: Path) -> None:
@@ -251,6 +253,15 @@ def test_too_many_files_are_refused(
 def test_ref_that_is_no_commit_leaves_nothing(repository: Repository, downloads: Path) -> None:
     repository.git("tag", "blob", repository.git("rev-parse", "HEAD:Cargo.toml"))
 
-    with pytest.raises((ProvenderError, ValueError)):
+    with pytest.raises(ProvenderError, match="is no commit"):
         fetch_commit(source(repository, "blob"), downloads)
     assert list(downloads.iterdir()) == []
+
+
+def test_a_branch_whose_name_ends_alike_is_another(repository: Repository) -> None:
+    wanted = repository.git("rev-parse", "HEAD")
+    repository.git("checkout", "--quiet", "-b", "zeta/main")
+    repository.write("src/other.rs", "fn other() {}\n")
+    repository.commit()
+
+    assert remote_commit(source(repository, "main")) == wanted

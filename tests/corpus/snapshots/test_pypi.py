@@ -3,7 +3,6 @@ import io
 import json
 import tarfile
 import threading
-import warnings
 from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,13 +13,10 @@ import pytest
 from tenacity import wait_none
 
 from common.errors import ProvenderError
+from corpus.snapshots import pypi
+from corpus.snapshots.pypi import fetch_release
 from corpus.snapshots.snapshot import take_snapshot
 from corpus.sources import PypiSource
-
-with warnings.catch_warnings():  # tenacity 9.2 deprecates an argument that the module passes
-    warnings.simplefilter("ignore", DeprecationWarning)
-    from corpus.snapshots import pypi
-    from corpus.snapshots.pypi import fetch_release
 
 
 def release(files: dict[str, bytes]) -> bytes:

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from common.errors import ProvenderError
 from common.hashing import git_object
 from corpus import schema
 from corpus.snapshots import snapshot
@@ -120,3 +121,19 @@ def test_content_at_the_bound_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_release_is_pinned_by_its_digest() -> None:
     assert pinned_revision(PypiSource(name="a", version="1", sha256="a" * 64)) == "a" * 64
+
+
+@pytest.mark.parametrize("paths", [("a", "a/b"), ("a/b", "a"), ("a", "a")])
+def test_path_that_is_file_and_folder_is_refused(paths: tuple[str, ...]) -> None:
+    with pytest.raises(ProvenderError, match="source hostile: .*both a file and a folder"):
+        snapshot_of("hostile", "1", [Entry(path, "100644", b"") for path in paths])
+
+
+def test_path_that_is_not_utf8_counts_for_the_tree_only() -> None:
+    odd = b"caf\xe9.rs".decode("utf-8", "surrogateescape")
+    frame = snapshot_of("odd", "1", [Entry("a.rs", "100644", b"x"), Entry(odd, "100644", b"y")])
+
+    assert frame["path"].to_list() == ["a.rs"]
+    assert frame["tree"][0] == tree_id(
+        [("a.rs", "100644", git_object("blob", b"x")), (odd, "100644", git_object("blob", b"y"))]
+    )
