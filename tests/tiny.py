@@ -86,6 +86,7 @@ def tiny_recipe(model: Path, **changes: Any) -> Recipe:
         "stage": "tiny",
         "query_length": 12,
         "document_length": 32,
+        "index_length": 40,
         "batch_size": 4,
         "learning_rate": 1e-2,
         "accelerator": "cpu",

@@ -44,6 +44,13 @@ def test_a_merged_model_loads_plainly_and_scores_as_its_adapter(
     assert not torch.allclose(merged, base, atol=1e-3)
 
 
+def test_a_merged_model_reads_documents_at_index_length(checkpoint: Path, tmp_path: Path) -> None:
+    export(checkpoint, tmp_path / "model")
+    merged = MultiVectorEncoder(str(tmp_path / "model"), device="cpu")
+    assert len(merged.encode_query(["date " * 100])[0]) == 12
+    assert len(merged.encode_document(["date " * 100])[0]) == 40
+
+
 def test_a_merged_model_is_safetensors_only(checkpoint: Path, tmp_path: Path) -> None:
     export(checkpoint, tmp_path / "model")
     files = [each for each in (tmp_path / "model").rglob("*") if each.is_file()]

@@ -81,6 +81,12 @@ def test_lengths_come_from_the_recipe(encoder: MultiVectorEncoder) -> None:
     assert len(encoder.encode_document([long])[0]) == 32
 
 
+def test_a_document_length_may_be_given(recipe: Recipe) -> None:
+    encoder = load_encoder(recipe, 20)
+    assert len(encoder.encode_query(["date " * 100])[0]) == 12
+    assert len(encoder.encode_document(["date " * 100])[0]) == 20
+
+
 def test_scores_are_means_over_query_tokens(encoder: MultiVectorEncoder) -> None:
     text = "parse the date"
     same = encoder.similarity(encoder.encode_query([text]), encoder.encode_document([text]))
@@ -96,13 +102,15 @@ def test_a_multi_vector_checkpoint_is_loaded_as_it_is(
     assert torch.allclose(_scores(loaded), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize(("query", "document"), [(5, 6), (14, 50)])
 def test_a_multi_vector_checkpoint_takes_the_lengths_of_the_recipe(
-    encoder: MultiVectorEncoder, tmp_path: Path
+    query: int, document: int, encoder: MultiVectorEncoder, tmp_path: Path
 ) -> None:
     encoder.save_pretrained(str(tmp_path / "saved"), create_model_card=False)
-    loaded = load_encoder(tiny_recipe(tmp_path / "saved", query_length=5, document_length=6))
-    assert len(loaded.encode_query(["date " * 100])[0]) == 5
-    assert len(loaded.encode_document(["date " * 100])[0]) == 6
+    recipe = tiny_recipe(tmp_path / "saved", query_length=query, document_length=document)
+    loaded = load_encoder(recipe)
+    assert len(loaded.encode_query(["date " * 100])[0]) == query
+    assert len(loaded.encode_document(["date " * 100])[0]) == document
 
 
 def test_a_pooled_sentence_transformer_gives_its_token_vectors(

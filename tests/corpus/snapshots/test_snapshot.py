@@ -125,7 +125,7 @@ def test_release_is_pinned_by_its_digest() -> None:
 
 @pytest.mark.parametrize("paths", [("a", "a/b"), ("a/b", "a"), ("a", "a")])
 def test_path_that_is_file_and_folder_is_refused(paths: tuple[str, ...]) -> None:
-    with pytest.raises(ProvenderError, match="source hostile: .*both a file and a folder"):
+    with pytest.raises(ProvenderError, match=r"source hostile: .*both a file and a folder"):
         snapshot_of("hostile", "1", [Entry(path, "100644", b"") for path in paths])
 
 
