@@ -35,7 +35,9 @@ def load(path: Path, model: type[S]) -> S:
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ProvenderError(
-            f"This is not valid YAML: {error}", where=str(path), remedy="Correct the syntax."
+            f"This is not valid YAML: {' '.join(str(error).split())}",
+            where=str(path),
+            remedy="Correct the syntax.",
         ) from None
     if not isinstance(data, dict):
         raise ProvenderError(

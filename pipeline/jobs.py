@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dagster as dg
 
-_PER_SOURCE = dg.AssetSelection.assets("repos", "files", "units", "doc_pairs", "path_pairs", "body_pairs")
+_PER_SOURCE = dg.AssetSelection.assets(
+    "repos", "files", "units", "doc_pairs", "path_pairs", "body_pairs"
+)
 
 INGEST = dg.define_asset_job(
     "ingest",

@@ -26,9 +26,17 @@ def data_version(corpus: Path) -> str:
     return digest([digest_file(file) for file in files])
 
 
-def fingerprint(recipe: Recipe, data: str, parent: str | None) -> str:
+def base_version(base_model: str) -> str:
+    """What identifies a base model: the weights of a folder, the name of any other."""
+    folder = Path(base_model)
+    if not folder.is_dir():
+        return base_model
+    return digest([digest_file(file) for file in sorted(folder.rglob("*.safetensors"))])
+
+
+def fingerprint(recipe: Recipe, data: str, base: str) -> str:
     """What a stage depends on: the same fingerprint gives the same checkpoint."""
-    return digest(VERSION, recipe.model_dump(mode="json"), data, parent)
+    return digest(VERSION, recipe.model_dump(mode="json"), data, base)
 
 
 def sources_of(corpus: Path) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.dataset as ds
 
 from common.errors import ProvenderError
@@ -90,8 +91,9 @@ class EpochLoader:
         batches = read_batches(self._corpus, self._recipe, self._epoch)[: len(self)]
         for batch in batches[self._position :]:
             self._position += 1
+            if self._position == len(batches):  # Lightning asks for nothing past the last batch
+                self._epoch, self._position = self._epoch + 1, 0
             yield self._tokens(batch)
-        self._epoch, self._position = self._epoch + 1, 0
 
     def state_dict(self) -> dict[str, int]:
         return {"epoch": self._epoch, "position": self._position}
@@ -116,7 +118,16 @@ def _read(corpus: Path) -> list[dict[str, Any]]:
             where=str(corpus),
             remedy="Materialize the asset `corpus` first, or run `make demo`.",
         )
-    return ds.dataset(corpus, format="parquet").to_table(columns=_COLUMNS).to_pylist()
+    try:
+        table = ds.dataset(corpus, format="parquet")
+        table.scanner(columns=["revision", "license"])
+        return table.to_table(columns=_COLUMNS).to_pylist()
+    except pa.ArrowInvalid as error:
+        raise ProvenderError(
+            f"The corpus cannot be read: {str(error).splitlines()[0]}",
+            where=str(corpus),
+            remedy="Materialize the asset `corpus` again.",
+        ) from None
 
 
 def _draw(rows: list[dict[str, Any]], mixture: Mixture, seed: int) -> list[dict[str, Any]]:

@@ -53,9 +53,17 @@ def load_adapted(checkpoint: Path) -> MultiVectorEncoder:
     """The base model of `checkpoint` with its adapter on it, unmerged."""
     from training.model import load_adapter, load_encoder
 
-    recipe = Recipe.model_validate(read_manifest(checkpoint)["config"])
-    encoder = load_encoder(recipe, recipe.index_length)
-    load_adapter(encoder, checkpoint / "adapter")
+    manifest = read_manifest(checkpoint)
+    try:
+        recipe = Recipe.model_validate(manifest["config"])
+        encoder = load_encoder(recipe, recipe.index_length)
+        load_adapter(encoder, checkpoint / "adapter")
+    except (KeyError, OSError, ValueError) as error:
+        raise ProvenderError(
+            f"The checkpoint cannot be loaded: {' '.join(str(error).split())}",
+            where=str(checkpoint),
+            remedy="Train it again with this version.",
+        ) from None
     return encoder
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.tuners.lora import LoraLayer
+from safetensors import SafetensorError
 from sentence_transformers import MultiVectorEncoder
 from sentence_transformers.base.modules import Normalize, Transformer
 from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
@@ -47,25 +48,29 @@ def load_encoder(recipe: Recipe, document_length: int | None = None) -> MultiVec
     """
     path = resolve(recipe.base_model)
     document_length = document_length or recipe.document_length
-    if (Path(path) / "modules.json").is_file() and _is_multi_vector(Path(path)):
-        encoder = MultiVectorEncoder(path, device="cpu", model_kwargs=_SAFE)
-        transformer_of(encoder).query_length = recipe.query_length
-        transformer_of(encoder).document_length = document_length
-        return encoder
     try:
-        transformer = Transformer(
-            path,
-            model_kwargs=_SAFE,
-            query_length=recipe.query_length,
-            document_length=document_length,
-            max_seq_length=max(recipe.query_length, document_length),
-        )
-    except OSError as error:
+        return _load(path, recipe, document_length)
+    except (OSError, ValueError, SafetensorError) as error:
         raise ProvenderError(
             f"The base model cannot be loaded: {str(error).splitlines()[0]}",
             where=recipe.base_model,
             remedy="Give a folder with a model in it, or a hub name that this machine reaches.",
         ) from None
+
+
+def _load(path: str, recipe: Recipe, document_length: int) -> MultiVectorEncoder:
+    if (Path(path) / "modules.json").is_file() and _is_multi_vector(Path(path)):
+        encoder = MultiVectorEncoder(path, device="cpu", model_kwargs=_SAFE)
+        transformer_of(encoder).query_length = recipe.query_length
+        transformer_of(encoder).document_length = document_length
+        return encoder
+    transformer = Transformer(
+        path,
+        model_kwargs=_SAFE,
+        query_length=recipe.query_length,
+        document_length=document_length,
+        max_seq_length=max(recipe.query_length, document_length),
+    )
     modules = [transformer, MultiVectorMask(), Normalize(module_input_name="token_embeddings")]
     return MultiVectorEncoder(modules=modules, device="cpu", similarity_fn_name="meanmaxsim")
 

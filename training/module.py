@@ -27,11 +27,14 @@ class LateInteraction(lightning.LightningModule):
     over query tokens and divided by the temperature.
     """
 
-    def __init__(self, encoder: MultiVectorEncoder, recipe: Recipe) -> None:
+    def __init__(
+        self, encoder: MultiVectorEncoder, recipe: Recipe, *, total_steps: int | None = None
+    ) -> None:
         super().__init__()
         self.strict_loading = False  # a resume state holds the adapter only
         self.encoder = encoder
         self.recipe = recipe
+        self._total_steps = total_steps
         self.history: list[dict[str, float]] = []
         xtr = recipe.objective.scoring == "xtr"
         self._scores = XTRScores(recipe.objective.top_k) if xtr else mean_colbert_scores
@@ -90,7 +93,7 @@ class LateInteraction(lightning.LightningModule):
         """AdamW, linear warm-up, then linear decay to zero."""
         trainable = [each for each in self.parameters() if each.requires_grad]
         optimizer = torch.optim.AdamW(trainable, lr=self.recipe.learning_rate, weight_decay=0.01)
-        total = int(self.trainer.estimated_stepping_batches)
+        total = self._total_steps or int(self.trainer.estimated_stepping_batches)
         warmup = max(1, round(total * self.recipe.warmup_share))
 
         def factor(step: int) -> float:
@@ -105,6 +108,8 @@ class LateInteraction(lightning.LightningModule):
         state = checkpoint["state_dict"]
         checkpoint["state_dict"] = {key: state[key] for key in state if key in trainable}
         checkpoint["history"] = self.history
+        checkpoint["rng"] = torch.get_rng_state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.history = list(checkpoint["history"])
+        torch.set_rng_state(checkpoint["rng"])

@@ -1,30 +1,23 @@
-"""Progress and results of a run that Dagster launched, reported through Dagster Pipes."""
+"""Dagster Pipes, where Dagster launched the run: progress and results go to its log."""
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-import lightning
-from dagster_pipes import PipesContext, open_dagster_pipes
-
-_EVERY_STEPS = 20
+if TYPE_CHECKING:
+    from dagster_pipes import PipesContext
 
 
-class PipesProgress(lightning.Callback):
-    """Logs the loss to the Dagster run every twenty steps."""
+@contextmanager
+def session() -> Iterator[PipesContext | None]:
+    """The Pipes session of this process; null where Dagster did not launch it."""
+    if "DAGSTER_PIPES_CONTEXT" not in os.environ:
+        yield None
+        return
+    from dagster_pipes import open_dagster_pipes
 
-    def __init__(self) -> None:
-        self._session = open_dagster_pipes()
-        self._context: PipesContext = self._session.__enter__()
-
-    def on_train_batch_end(
-        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        step = trainer.global_step
-        if step % _EVERY_STEPS == 0:
-            loss = float(trainer.callback_metrics["train/loss"])
-            total = trainer.estimated_stepping_batches
-            self._context.log.info(f"step {step} of {total}: loss {loss:.3f}")
-
-    def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
-        self._session.__exit__(None, None, None)
+    with open_dagster_pipes() as context:
+        yield context

@@ -17,10 +17,19 @@ from typing import Any
 
 import yaml
 
-from common.atomic import replacing_folder, write_json
+from common.atomic import replacing_folder, write_json, write_text
 from common.device import pick
 from common.errors import ProvenderError
-from training.checkpoint import MANIFEST, data_version, fingerprint, is_current, manifest
+from training.checkpoint import (
+    MANIFEST,
+    base_version,
+    data_version,
+    fingerprint,
+    is_current,
+    manifest,
+    read_manifest,
+)
+from training.pipes import session
 from training.recipe import Recipe, load_recipe
 
 
@@ -44,13 +53,12 @@ def train(recipe: Recipe, stage: Stage) -> dict[str, Any]:
         ProvenderError: the corpus or the base model cannot be used.
     """
     data = data_version(stage.corpus)
-    current = fingerprint(recipe, data, None)
+    current = fingerprint(recipe, data, base_version(recipe.base_model))
     if is_current(stage.output, current):
-        from training.checkpoint import read_manifest
-
         return {**read_manifest(stage.output), "trained": False}
     result = _fit(recipe, stage, data, current)
-    shutil.rmtree(_work(stage.output, current), ignore_errors=True)
+    for work in stage.output.parent.glob(f".{stage.output.name}-*.work"):
+        shutil.rmtree(work, ignore_errors=True)  # of older recipes too, which nobody resumes now
     return {**result, "trained": True}
 
 
@@ -74,7 +82,8 @@ def _fit(recipe: Recipe, stage: Stage, data: str, current: str) -> dict[str, Any
     encoder = load_encoder(recipe)
     loader = EpochLoader(stage.corpus, recipe, encoder)
     adapter = add_adapter(encoder, recipe.adapter)
-    module = LateInteraction(encoder, recipe)
+    total_steps = len(loader) * recipe.epochs
+    module = LateInteraction(encoder, recipe, total_steps=total_steps)
     work = _work(stage.output, current)
     saver = ModelCheckpoint(
         dirpath=work,
@@ -83,13 +92,13 @@ def _fit(recipe: Recipe, stage: Stage, data: str, current: str) -> dict[str, Any
         save_top_k=1,
         enable_version_counter=False,
     )
-    tracking = _tracking(recipe, stage, data)
+    tracking = _tracking(recipe, stage, data, work)
     trainer = lightning.Trainer(
         max_epochs=recipe.epochs,
         accelerator="gpu" if device.accelerator == "cuda" else device.accelerator,
         devices=1,
         precision="bf16-mixed" if device.precision == "bf16" else "32-true",
-        callbacks=[saver, *_progress()],
+        callbacks=[saver, *_progress(total_steps)],
         logger=tracking or False,
         log_every_n_steps=1,
         enable_progress_bar=sys.stderr.isatty(),
@@ -103,14 +112,14 @@ def _fit(recipe: Recipe, stage: Stage, data: str, current: str) -> dict[str, Any
             ckpt_path=str(saved) if saved.is_file() else None,
             weights_only=True,
         )
+    except SystemExit:  # how Lightning ends after Ctrl-C
+        raise KeyboardInterrupt from None
     except torch.cuda.OutOfMemoryError:
         raise ProvenderError(
             "The accelerator has too little memory for this batch.",
             where="training",
             remedy="Lower batch_size or document_length in the recipe.",
         ) from None
-    if trainer.interrupted:
-        raise KeyboardInterrupt
     encoder.to("cpu")
     fold_scale(encoder, recipe.adapter_scale)
     last = module.history[-1]
@@ -129,26 +138,34 @@ def _fit(recipe: Recipe, stage: Stage, data: str, current: str) -> dict[str, Any
     return result
 
 
-def _tracking(recipe: Recipe, stage: Stage, data: str) -> Any:
-    """The MLflow logger of the run, or nothing. MLflow is imported only where it is wanted."""
+def _tracking(recipe: Recipe, stage: Stage, data: str, work: Path) -> Any:
+    """The MLflow logger of the run, or nothing. MLflow is imported only where it is wanted.
+
+    A resumed run goes on in the MLflow run that it began.
+    """
     if stage.tracking_uri is None:
         return None
     from training.tracking import mlflow_logger
 
     _quiet()
-    return mlflow_logger(recipe, stage.tracking_uri, data, dict(stage.tags), stage.corpus)
+    known = work / "mlflow_run_id"
+    run_id = known.read_text(encoding="utf-8") if known.is_file() else None
+    tags = {**dict(stage.tags), "data_version": data, "corpus": str(stage.corpus)}
+    logger = mlflow_logger(recipe, stage.tracking_uri, tags, run_id)
+    write_text(str(logger.run_id), known)
+    return logger
 
 
-def _progress() -> list[Any]:
+def _progress(total_steps: int) -> list[Any]:
     """A progress bar in a terminal, messages under Dagster Pipes, nothing elsewhere."""
     if sys.stderr.isatty():
         from lightning.pytorch.callbacks import TQDMProgressBar
 
         return [TQDMProgressBar(refresh_rate=5)]
     if "DAGSTER_PIPES_CONTEXT" in os.environ:
-        from training.pipes import PipesProgress
+        from training.progress import PipesProgress
 
-        return [PipesProgress()]
+        return [PipesProgress(total_steps)]
     return []
 
 
@@ -159,7 +176,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--corpus", type=Path, help="Parquet table or folder of training pairs")
     parser.add_argument("--output", type=Path, help="folder of the checkpoint")
     parser.add_argument("--tracking-uri", help="MLflow tracking URI; without it nothing is tracked")
-    parser.add_argument("--tag", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--tag", action="append", default=[], type=_tag, metavar="KEY=VALUE")
     parser.add_argument(
         "--show-config", action="store_true", help="print the recipe with every default, and stop"
     )
@@ -175,18 +192,29 @@ def main(arguments: list[str] | None = None) -> int:
             corpus=options.corpus or lake / "corpus" / "split=train",
             output=options.output or lake / "models" / f"stage_{recipe.stage}",
             tracking_uri=options.tracking_uri,
-            tags=tuple(tuple(tag.split("=", 1)) for tag in options.tag if "=" in tag),
+            tags=tuple(options.tag),
         )
-        result = train(recipe, stage)
+        with session() as pipes:
+            result = train(recipe, stage)
+            done = "trained" if result["trained"] else "unchanged, nothing to train:"
+            if pipes is not None:
+                pipes.log.info(f"{done} {stage.output}")
     except ProvenderError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("stopped; the same command continues at the last saved step", file=sys.stderr)
         return 130
-    done = "trained" if result["trained"] else "unchanged, nothing to train:"
     print(f"{done} {stage.output}", *(f"{k}={v:.4f}" for k, v in result["metrics"].items()))
     return 0
+
+
+def _tag(text: str) -> tuple[str, str]:
+    """`KEY=VALUE` as a pair."""
+    key, separator, value = text.partition("=")
+    if not key or not separator:
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
+    return key, value
 
 
 def _quiet() -> None:

@@ -13,14 +13,15 @@ EXPERIMENT = "provender"
 
 
 def mlflow_logger(
-    recipe: Recipe, tracking_uri: str, data: str, tags: dict[str, str], corpus: Path
+    recipe: Recipe, tracking_uri: str, tags: dict[str, str], run_id: str | None = None
 ) -> MLFlowLogger:
-    """A started MLflow run for `recipe`, its parameters logged."""
+    """A started MLflow run for `recipe`, its parameters logged; the run `run_id` where it exists."""
     logger = MLFlowLogger(
         experiment_name=EXPERIMENT,
         run_name=f"stage_{recipe.stage}",
         tracking_uri=tracking_uri,
-        tags={**tags, "data_version": data, "corpus": str(corpus)},
+        tags=tags,
+        run_id=run_id,
         log_model=False,
         artifact_location=_artifacts(tracking_uri),
     )

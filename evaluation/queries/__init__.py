@@ -94,7 +94,7 @@ def resolve(
     missing, rows = [], []
     for query in judged.queries:
         known = [answer for answer in query.answers if answer.source in present]
-        found = []
+        found, absent = [], len(missing)
         for answer in known:
             ids = places.get((answer.source, answer.path, answer.symbol))
             if ids is None:
@@ -102,7 +102,7 @@ def resolve(
             else:
                 found += ids
         found = sorted({unit for unit in found if unit in pool})
-        if known and not found:
+        if known and not found and len(missing) == absent:
             missing.append(f"{query.id}: no answer is searched")
         if found:
             rows.append(

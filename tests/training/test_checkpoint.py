@@ -37,13 +37,13 @@ def test_data_version_of_a_folder_counts_every_part(tmp_path: Path) -> None:
 
 def test_fingerprint_follows_recipe_data_and_parent() -> None:
     found = {
-        fingerprint(Recipe(), "data", None),
-        fingerprint(Recipe(seed=8), "data", None),
-        fingerprint(Recipe(), "other", None),
-        fingerprint(Recipe(), "data", "parent"),
+        fingerprint(Recipe(), "data", "base"),
+        fingerprint(Recipe(seed=8), "data", "base"),
+        fingerprint(Recipe(), "other", "base"),
+        fingerprint(Recipe(), "data", "other base"),
     }
     assert len(found) == 4
-    assert fingerprint(Recipe(), "data", None) in found
+    assert fingerprint(Recipe(), "data", "base") in found
 
 
 def test_sources_are_counted_by_revision_and_licence(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_nothing_of_dagster_is_asked_for_outside_of_it() -> None:
     from training.run import _progress
 
     assert "DAGSTER_PIPES_CONTEXT" not in os.environ
-    assert _progress() == []
+    assert _progress(10) == []
 
 
 def test_a_terminal_gets_a_progress_bar(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,5 +59,5 @@ def test_a_terminal_gets_a_progress_bar(monkeypatch: pytest.MonkeyPatch) -> None
     from training.run import _progress
 
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    (bar,) = _progress()
+    (bar,) = _progress(10)
     assert isinstance(bar, TQDMProgressBar)
