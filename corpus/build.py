@@ -36,6 +36,7 @@ class Curriculum(Settings):
 class Drop(StrEnum):
     """Why a pair is not in the corpus. The order is the order of the checks."""
 
+    PLAIN_TEST = "plain_test"
     QUERY_SHORT = "query_too_short"
     QUERY_LONG = "query_too_long"
     CODE_SHORT = "code_too_short"
@@ -83,7 +84,10 @@ def build_corpus(
         .cast(pl.Float32),
         code_key=pl.col("positive").map_elements(normal, return_dtype=pl.String),
         query_key=pl.col("query").map_elements(normal, return_dtype=pl.String),
-        reason=pl.when(words < limits.min_query_words)
+        # A test says what it tests, which is another function. A proof harness says what holds.
+        reason=pl.when(pl.col("is_test") & pl.col("dialect").is_null())
+        .then(pl.lit(Drop.PLAIN_TEST.value))
+        .when(words < limits.min_query_words)
         .then(pl.lit(Drop.QUERY_SHORT.value))
         .when(words > limits.max_query_words)
         .then(pl.lit(Drop.QUERY_LONG.value))

@@ -17,7 +17,8 @@ _EMPHASIS = re.compile(r"(\*\*|__|\*)(?=\S)(.+?)(?<=\S)\1")
 _LIST_ITEM = re.compile(r"^\s*([-*+]|\d+[.)])\s+", re.MULTILINE)
 _SENTENCE_END = re.compile(r"(?:(?<=[.!?])|(?<=[.!?][\"')\]]))\s+(?=[\"'(\[]?[A-Z`0-9∀∃])")
 _ABBREVIATED = re.compile(r"\b([eE]\.g|[iI]\.e|etc|[cC]f|vs|resp|approx|[fF]ig|Eq|Sec|No)\.$")
-_WORD = re.compile(r"[^\W\d_]+|\d+")
+_WORD = re.compile(r"\w+")
+_CAMEL_CASE = re.compile(r"[a-z]+([A-Z][a-z0-9]+)+|([A-Z][a-z0-9]+){2,}|.*_.*")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 STOPWORDS = frozenset(
@@ -80,11 +81,12 @@ def identifier_words(identifier: str) -> list[str]:
 
 
 def keywords(sentence: str, limit: int = 6) -> list[str]:
-    """The words of `sentence` that carry meaning, lower-cased, in order, each once."""
-    found = dict.fromkeys(
-        word
-        for token in _WORD.findall(sentence.replace("'s", ""))
-        for word in identifier_words(token)
-        if len(word) > 1 and word not in STOPWORDS
-    )
+    """The words of `sentence` that carry meaning, lower-cased, in order, each once.
+
+    Identifiers fall into their words; names such as PyPI and URLs stay whole.
+    """
+    found: dict[str, None] = {}
+    for token in _WORD.findall(sentence.replace("'s ", " ")):
+        parts = identifier_words(token) if _CAMEL_CASE.fullmatch(token) else [token.lower()]
+        found |= dict.fromkeys(part for part in parts if len(part) > 1 and part not in STOPWORDS)
     return list(found)[:limit]

@@ -5,6 +5,8 @@ The last two are there because people type keywords and properties, not first do
 
 from __future__ import annotations
 
+import re
+
 import polars as pl
 
 from corpus.pairs.base import Proposal, to_pairs
@@ -13,6 +15,14 @@ from corpus.text import keywords, prose, sentences
 VERSION = "1"
 
 _MAX_PROSE = 2
+_MAX_PROSE_WORDS = 25
+
+# A later sentence that leans on the ones before it is no query by itself.
+_LEANS = re.compile(
+    r"\(|(this|it|its|these|those|that|they|such|so|also|otherwise|however|instead|then|note|notably"
+    r"|see|here|but|and|or|specifically|for example|in this|in that|in these|if it|e\.g|i\.e)\b",
+    re.IGNORECASE,
+)
 
 
 def doc_pairs(units: pl.DataFrame) -> pl.DataFrame:
@@ -35,7 +45,13 @@ def proposals_of(unit_id: str, doc: str) -> list[Proposal]:
     words = keywords(every[0])
     if len(words) >= 2:
         found.append(Proposal(unit_id, " ".join(words), "keywords", rest))
-    for index, sentence in enumerate(every[1 : 1 + _MAX_PROSE], start=1):
+    standing = [index for index in range(1, len(every)) if _stands_alone(every[index])]
+    for index in standing[:_MAX_PROSE]:
         others = " ".join(every[:index] + every[index + 1 :])
-        found.append(Proposal(unit_id, sentence.rstrip(". "), "prose", others))
+        found.append(Proposal(unit_id, every[index].rstrip(". "), "prose", others))
     return found
+
+
+def _stands_alone(sentence: str) -> bool:
+    words = len(sentence.split())
+    return 4 <= words <= _MAX_PROSE_WORDS and not _LEANS.match(sentence)

@@ -27,6 +27,10 @@ _MEANINGLESS = frozenset(
         "test",
     ]
 )
+_EVERYWHERE = frozenset(
+    "new fmt clone default eq ne cmp partial_cmp hash drop deref deref_mut as_ref borrow next".split()
+)
+"""Methods that every type has: their names search for nothing."""
 
 
 def path_pairs(units: pl.DataFrame) -> pl.DataFrame:
@@ -53,7 +57,7 @@ def path_query(unit: dict) -> str:
     Empty where the symbol itself has no more than one word: too little to search for.
     """
     symbol = identifier_words(unit["symbol"])
-    if len(symbol) < 2:
+    if len(symbol) < 2 or unit["symbol"].rsplit("::", 1)[-1] in _EVERYWHERE:
         return ""
     place = [
         word

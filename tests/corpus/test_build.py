@@ -67,6 +67,7 @@ def test_weight_is_that_of_the_domain_and_one_by_default() -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
+        ({"is_test": True}, Drop.PLAIN_TEST),
         ({"query": "Adds"}, Drop.QUERY_SHORT),
         ({"query": ""}, Drop.QUERY_SHORT),
         ({"query": "word " * 40 + "word"}, Drop.QUERY_LONG),
@@ -101,6 +102,11 @@ def test_code_length_is_counted_in_characters() -> None:
     _, drops = build(pair(1, positive="∀" * 59))
 
     assert drops == [("demo", Drop.CODE_SHORT.value, 1)]
+
+
+def test_proof_harness_is_no_plain_test() -> None:
+    kept, _ = build(pair(1, is_test=True, dialect="kani"))
+    assert kept.height == 1
 
 
 def test_limits_can_be_set() -> None:

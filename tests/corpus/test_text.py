@@ -175,3 +175,9 @@ def test_closing_quote_stays_with_its_sentence() -> None:
 
 def test_the_word_no_ends_a_sentence() -> None:
     assert sentences("The answer is no. Then go.") == ["The answer is no.", "Then go."]
+
+
+def test_names_stay_whole_among_keywords_and_identifiers_do_not() -> None:
+    assert keywords("Fetch URLs of PyPI for LazyMemoryExec in flake8 and read_zorder", 9) == [
+        *("fetch", "urls", "pypi", "lazy", "memory", "exec", "flake8", "read", "zorder"),
+    ]

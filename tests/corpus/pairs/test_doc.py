@@ -1,3 +1,5 @@
+import pytest
+
 from corpus import schema
 from corpus.pairs.base import Proposal
 from corpus.pairs.doc import doc_pairs, proposals_of
@@ -23,11 +25,48 @@ def test_single_keyword_is_no_query() -> None:
 
 
 def test_two_later_sentences_are_queries_without_themselves_in_the_rest() -> None:
-    found = proposals_of("u", "It adds. Wraps around. Never panics. Is fast.")
+    doc = "It adds. Wraps around at the end. Never panics on any input. Takes no time at all."
+    found = [each for each in proposals_of("u", doc) if each.query_kind == "prose"]
 
-    assert [each for each in found if each.query_kind == "prose"] == [
-        Proposal("u", "Wraps around", "prose", "It adds. Never panics. Is fast."),
-        Proposal("u", "Never panics", "prose", "It adds. Wraps around. Is fast."),
+    assert found == [
+        Proposal(
+            "u",
+            "Wraps around at the end",
+            "prose",
+            "It adds. Never panics on any input. Takes no time at all.",
+        ),
+        Proposal(
+            "u",
+            "Never panics on any input",
+            "prose",
+            "It adds. Wraps around at the end. Takes no time at all.",
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "This wraps around at the end.",
+        "If it wraps, nothing is lost.",
+        "(Nobody ever needs this one.)",
+        "Note that nothing is lost.",
+        "Is fast.",
+        " ".join(["Very"] * 26) + ".",
+    ],
+)
+def test_sentence_that_leans_on_others_or_has_an_odd_length_is_no_query(sentence: str) -> None:
+    assert {each.query_kind for each in proposals_of("u", f"Adds two numbers. {sentence}")} == {
+        "doc",
+        "keywords",
+    }
+
+
+def test_sentence_that_only_begins_like_a_pronoun_stands_alone() -> None:
+    found = proposals_of("u", "Adds two numbers. Items are summed from the left.")
+
+    assert [each.query for each in found if each.query_kind == "prose"] == [
+        "Items are summed from the left"
     ]
 
 
