@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ from resources.project import ROOT
 HOST = "127.0.0.1"
 _PATIENCE_S = 120
 _POLL_S = 0.3
+_GRACE_S = 15
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,9 @@ def serve(children: Sequence[Server], logs: Path) -> None:
         for each in children:
             log = (logs / f"{each.name.lower().replace(' ', '-')}.log").open("wb")
             with log:
+                # A session of its own: MLflow and Dagster start children, which must end with them.
                 process = subprocess.Popen(  # noqa: S603  # our own command lines
-                    each.command, cwd=ROOT, stdout=log, stderr=log, env=os.environ
+                    each.command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True
                 )
             running.append((each, process))
         _await(running, logs)
@@ -124,10 +127,17 @@ def _answers(port: int) -> bool:
 
 
 def _stop(processes: Sequence[subprocess.Popen]) -> None:
+    """End each process with its children: asked first, then not."""
     for process in processes:
-        process.terminate()
+        _signal(process, signal.SIGTERM)
     for process in processes:
-        try:
-            process.wait(timeout=15)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=_GRACE_S)
+    for process in processes:
+        _signal(process, signal.SIGKILL)
+        process.wait()
+
+
+def _signal(process: subprocess.Popen, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)

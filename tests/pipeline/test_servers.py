@@ -55,3 +55,21 @@ def test_the_ui_is_dagster_with_its_daemon_and_mlflow() -> None:
     found = servers(3000, 5000, "sqlite:///mlflow.db")
     assert [each.name for each in found] == ["Dagster", "Dagster daemon", "MLflow"]
     assert [each.port for each in found] == [3000, None, 5000]
+
+
+def test_grandchildren_end_too(tmp_path: Path) -> None:
+    port = free_port()
+    grandchild = (
+        "import http.server as h\n"
+        f"h.HTTPServer(('{HOST}', {port}), h.BaseHTTPRequestHandler).serve_forever()"
+    )
+    child = (
+        "import subprocess, sys, time\n"
+        f"subprocess.Popen([sys.executable, '-c', {grandchild!r}])\n"
+        "time.sleep(60)"
+    )
+    ending = Server("ending", [sys.executable, "-c", "import time; time.sleep(3)"], None)
+    with pytest.raises(ProvenderError, match="ending ended with code 0"):
+        serve([Server("web", [sys.executable, "-c", child], port), ending], tmp_path)
+    with socket.socket() as probe:
+        assert probe.connect_ex((HOST, port)) != 0
