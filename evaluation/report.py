@@ -247,6 +247,6 @@ def _pairs(pairs: Sequence[Row]) -> str:
             [f"{source} ({language})" for language, source in names], widths, left=left, label=kind
         )
         left = [a + b for a, b in zip(left, widths, strict=True)]
-    axis.legend(fontsize=8)
+    axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     axis.set_xlabel("pairs")
     return _png(figure)

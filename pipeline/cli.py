@@ -213,7 +213,10 @@ def _quiet() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     warnings.filterwarnings("ignore", module="dagster")
+    # peft asks transformers 5.23 for an attribute by its old name.
+    warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
     for name in ("alembic", "mlflow", "httpx", "transformers"):
         logging.getLogger(name).setLevel(logging.ERROR)
 

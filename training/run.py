@@ -183,6 +183,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     lake = Path(os.environ.get("PROVENDER_LAKE", "lake"))
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     try:
         recipe = load_recipe(options.config)
         if options.show_config:
