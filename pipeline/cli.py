@@ -189,23 +189,26 @@ def print_results(console: Any) -> None:
     metrics = lake.read(*METRICS).to_dicts()
     for eval_set in dict.fromkeys(row["eval_set"] for row in metrics):
         rows = [row for row in metrics if row["eval_set"] == eval_set]
-        table = Table(title=f"{eval_set}: {rows[0]['queries']} queries", title_justify="left")
-        table.add_column("system")
+        # Narrow enough for 80 columns: the report has the other intervals.
+        table = Table(box=None, pad_edge=False)
+        table.add_column(f"{eval_set}: {rows[0]['queries']} queries", no_wrap=True)
         for name in NAMES:
-            table.add_column(name, justify="right")
+            table.add_column(name, no_wrap=True)
         for system in dict.fromkeys((row["system"], row["mode"]) for row in rows):
             values = {row["metric"]: row for row in rows if (row["system"], row["mode"]) == system}
-            cells = [
-                f"{values[name]['mean']:.3f} [dim]{values[name]['low']:.2f}–{values[name]['high']:.2f}[/]"
-                for name in NAMES
-            ]
-            table.add_row(" ".join(system), *cells)
-        console.print(table)
+            table.add_row(" ".join(system), *(_cell(values[name]) for name in NAMES))
+        console.print(table, "", highlight=False)
     gates = promotion_gates(metrics, lake.read(*DIFFERENCES).to_dicts())
     for gate in gates:
         mark = "[green]✓[/]" if gate.passed else "[red]✗[/]"
         console.print(f"{mark} {gate.name}: {gate.detail}", highlight=False, soft_wrap=True)
     console.print(f"report: {lake.path(*REPORT)}", highlight=False, soft_wrap=True)
+
+
+def _cell(row: dict[str, Any]) -> str:
+    if row["metric"] not in ("P@1", "MRR"):
+        return f"{row['mean']:.3f}"
+    return f"{row['mean']:.3f} [dim]{row['low']:.2f}–{row['high']:.2f}[/]"
 
 
 def _quiet() -> None:
