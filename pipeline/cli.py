@@ -125,12 +125,21 @@ def _demo() -> int:
 def _run(
     defs: dg.Definitions, job: str, instance: dg.DagsterInstance, partition: str | None = None
 ) -> dg.ExecuteInProcessResult:
-    return defs.resolve_job_def(job).execute_in_process(
+    result = defs.resolve_job_def(job).execute_in_process(
         instance=instance,
         partition_key=partition,
         raise_on_error=False,
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
     )
+    # Dagster turns Ctrl-C into the failure of a step; to a person it means: stop everything.
+    if any(_was_interrupted(event) for event in result.get_step_failure_events()):
+        raise KeyboardInterrupt
+    return result
+
+
+def _was_interrupted(event: dg.DagsterEvent) -> bool:
+    error = event.step_failure_data.error
+    return error is not None and error.cls_name == "DagsterExecutionInterruptedError"
 
 
 def _failures(result: dg.ExecuteInProcessResult) -> list[str]:

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from common.atomic import replacing
 from common.errors import ProvenderError
-from corpus.schema import conform
+from corpus.schema import conform, empty
 
 _FINGERPRINT, _DATA_VERSION = "provender.fingerprint", "provender.data_version"
 
@@ -99,13 +99,7 @@ class Lake(dg.ConfigurableResource):
     def read_all(self, places: Iterable[tuple[str, ...]], schema: pa.Schema) -> pl.DataFrame:
         """The rows of all tables at `places` that exist; an empty frame of `schema` if none does."""
         frames = [self.read(*parts) for parts in places if self.path(*parts).is_file()]
-        return pl.concat([_empty(schema), *frames])
-
-
-def _empty(schema: pa.Schema) -> pl.DataFrame:
-    frame = pl.from_arrow(schema.empty_table())
-    assert isinstance(frame, pl.DataFrame)
-    return frame
+        return pl.concat([empty(schema), *frames])
 
 
 class _Hashing:

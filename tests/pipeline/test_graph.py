@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -189,3 +191,24 @@ def test_a_refresh_parses_only_the_file_that_changed(world: World) -> None:
     units = pl.read_parquet(world.folder / "lake" / "units" / "source=train" / "data.parquet")
     assert units.height == 2 * len(VERBS) * len(NOUNS)
     assert units["revision"].n_unique() == 1
+
+
+def test_ctrl_c_stops_the_demo_and_the_next_one_goes_on(world: World) -> None:
+    command = [sys.executable, "-m", "pipeline.cli", "demo"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as running:
+        assert running.stdout is not None
+        for line in running.stdout:
+            if line.startswith("building corpus"):
+                time.sleep(2)  # into the build, wherever that is by now
+                running.send_signal(signal.SIGINT)
+                break
+        told = running.stdout.read()
+        code = running.wait(timeout=60)
+    assert code == 130
+    assert told.splitlines()[-1] == "stopped; the same command continues where it was"
+    assert "Traceback" not in told
+    code, told = demo()
+    assert "train unchanged" in told
+    assert "doc_test: 48 queries" in told
