@@ -27,9 +27,7 @@ class LateInteraction(lightning.LightningModule):
     over query tokens and divided by the temperature.
     """
 
-    def __init__(
-        self, encoder: MultiVectorEncoder, recipe: Recipe, *, total_steps: int | None = None
-    ) -> None:
+    def __init__(self, encoder: MultiVectorEncoder, recipe: Recipe, *, total_steps: int) -> None:
         super().__init__()
         self.strict_loading = False  # a resume state holds the adapter only
         self.encoder = encoder
@@ -93,7 +91,8 @@ class LateInteraction(lightning.LightningModule):
         """AdamW, linear warm-up, then linear decay to zero."""
         trainable = [each for each in self.parameters() if each.requires_grad]
         optimizer = torch.optim.AdamW(trainable, lr=self.recipe.learning_rate, weight_decay=0.01)
-        total = self._total_steps or int(self.trainer.estimated_stepping_batches)
+        # Asking the trainer for this number would set its data up before a resume state is restored.
+        total = self._total_steps
         warmup = max(1, round(total * self.recipe.warmup_share))
 
         def factor(step: int) -> float:

@@ -22,11 +22,11 @@ pytestmark = [
 ]
 
 
-def _module(recipe: Recipe) -> LateInteraction:
+def _module(recipe: Recipe, total_steps: int = 1) -> LateInteraction:
     lightning.seed_everything(recipe.seed, verbose=False)
     encoder = load_encoder(recipe)
     add_adapter(encoder, recipe.adapter)
-    return LateInteraction(encoder, recipe)
+    return LateInteraction(encoder, recipe, total_steps=total_steps)
 
 
 def _fit(module: LateInteraction, batches: list[TokenBatch], **options: Any) -> None:
@@ -140,7 +140,7 @@ def test_chunks_give_the_vectors_of_one_piece(corpus: Path, recipe: Recipe) -> N
 
 def test_drift_is_0_at_the_start_and_grows(corpus: Path, tiny_model: Path) -> None:
     recipe = tiny_recipe(tiny_model, objective={"feature_weight": 1.0}, warmup_share=0.0)
-    module = _module(recipe)
+    module = _module(recipe, 3)
     _fit(module, _batches(corpus, recipe)[:3])
     drifts = [row["drift"] for row in module.history]
     assert drifts[0] == 0.0
@@ -167,7 +167,7 @@ def test_drift_is_the_mean_squared_distance_to_the_base_vectors(
 
 def test_drift_counts_by_its_weight(corpus: Path, tiny_model: Path) -> None:
     recipe = tiny_recipe(tiny_model, objective={"feature_weight": 3.0}, warmup_share=0.0)
-    module = _module(recipe)
+    module = _module(recipe, 3)
     _fit(module, _batches(corpus, recipe)[:3])
     for row in module.history:
         assert row["loss"] == pytest.approx(row["contrastive"] + 3 * row["drift"], abs=1e-5)
@@ -177,7 +177,7 @@ def test_a_feature_weight_holds_the_model_near_its_base(corpus: Path, tiny_model
     drifts = []
     for weight in (0.001, 10.0):
         recipe = tiny_recipe(tiny_model, objective={"feature_weight": weight})
-        module = _module(recipe)
+        module = _module(recipe, len(_batches(corpus, recipe)))
         _fit(module, _batches(corpus, recipe))
         drifts.append(module.history[-1]["drift"])
     assert drifts[1] < drifts[0] / 2
@@ -186,7 +186,7 @@ def test_a_feature_weight_holds_the_model_near_its_base(corpus: Path, tiny_model
 @pytest.mark.parametrize("scoring", ["xtr", "maxsim"])
 def test_loss_falls(scoring: str, corpus: Path, tiny_model: Path) -> None:
     recipe = tiny_recipe(tiny_model, objective={"scoring": scoring}, batch_size=16)
-    module = _module(recipe)
+    module = _module(recipe, 12)
     _fit(module, [_batches(corpus, recipe)[0]] * 12)
     losses = [row["loss"] for row in module.history]
     assert len(losses) == 12
@@ -194,7 +194,7 @@ def test_loss_falls(scoring: str, corpus: Path, tiny_model: Path) -> None:
 
 
 def test_base_weights_stay_as_they_are(corpus: Path, recipe: Recipe) -> None:
-    module = _module(recipe)
+    module = _module(recipe, 3)
     before = {n: p.clone() for n, p in module.named_parameters() if "lora_" not in n}
     _fit(module, _batches(corpus, recipe)[:3])
     after = dict(module.named_parameters())
@@ -202,7 +202,7 @@ def test_base_weights_stay_as_they_are(corpus: Path, recipe: Recipe) -> None:
 
 
 def test_history_numbers_the_steps(corpus: Path, recipe: Recipe) -> None:
-    module = _module(recipe)
+    module = _module(recipe, len(_batches(corpus, recipe)))
     _fit(module, _batches(corpus, recipe))
     assert [row["step"] for row in module.history] == list(range(12))
 
@@ -220,13 +220,13 @@ class _Rates(lightning.Callback):
 def test_learning_rate_warms_up_and_falls_to_zero_in_lines(corpus: Path, tiny_model: Path) -> None:
     recipe = tiny_recipe(tiny_model, learning_rate=0.1, warmup_share=0.2)
     watch = _Rates()
-    _fit(_module(recipe), _batches(corpus, recipe)[:10], callbacks=[watch])
+    _fit(_module(recipe, 10), _batches(corpus, recipe)[:10], callbacks=[watch])
     expected = [0.05, 0.1, 0.1, 0.0875, 0.075, 0.0625, 0.05, 0.0375, 0.025, 0.0125]
     assert watch.rates == pytest.approx(expected)
 
 
 def test_resume_state_holds_the_adapter_and_the_history_only(corpus: Path, recipe: Recipe) -> None:
-    module = _module(recipe)
+    module = _module(recipe, 2)
     _fit(module, _batches(corpus, recipe)[:2])
     state = {"state_dict": module.state_dict()}
     module.on_save_checkpoint(state)
