@@ -17,8 +17,10 @@ from resources.project import Project
 
 OWNERS = ["team:provender"]
 
-sources = dg.StaticPartitionsDefinition(Project().load_manifest().names)
-"""One partition a source of the manifest."""
+sources = dg.StaticPartitionsDefinition(
+    [source.name for source in Project().load_manifest().repositories]
+)
+"""One partition a source of the manifest that has files."""
 
 _PREVIEW_ROWS, _PREVIEW_CHARS = 5, 70
 

@@ -12,7 +12,7 @@ from assets.common import (
     told,
     versions,
 )
-from assets.pairs import TYPES, pairs_of
+from assets.pairs import DATASET, TYPES, pairs_of
 from common.hashing import digest
 from corpus import build, schema
 from resources.lake import Lake
@@ -30,7 +30,7 @@ DROPS = ("corpus_drops", "data.parquet")
 
 
 @dg.asset(
-    deps=["doc_pairs", "path_pairs", "body_pairs"],
+    deps=["doc_pairs", "path_pairs", "body_pairs", "codesearchnet_pairs"],
     group_name="corpus",
     kinds={"polars", "parquet"},
     owners=OWNERS,
@@ -42,9 +42,12 @@ def corpus(lake: Lake, project: Project) -> dg.MaterializeResult:
         manifest = project.load_manifest()
         curriculum = project.load_curriculum()
         splits = {source.name: source.split for source in manifest.sources}
-        places = [pairs_of(kind, name) for name in manifest.names for kind in TYPES]
+        weights = {each.name: each.weight for each in manifest.sources if each.weight is not None}
+        tombstones = set(lake.read_every("tombstones", schema.TOMBSTONES)["blob_sha"])
+        places = [pairs_of(kind, name) for name in manifest.names for kind in (*TYPES, DATASET)]
         fingerprint = digest(
-            build.VERSION, versions(lake, *places), splits, curriculum.model_dump()
+            *(build.VERSION, versions(lake, *places), splits, curriculum.model_dump()),
+            *(weights, sorted(tombstones)),
         )
         stored = [lake.stored(*place_of(split)) for split in SPLITS]
         unchanged = all(each is not None and each.fingerprint == fingerprint for each in stored)
@@ -53,7 +56,9 @@ def corpus(lake: Lake, project: Project) -> dg.MaterializeResult:
             drops = lake.read(*DROPS)
         else:
             pairs = lake.read_all(places, schema.PAIRS)
-            frame, drops = build.build_corpus(pairs, splits, curriculum)
+            frame, drops = build.build_corpus(
+                pairs, splits, curriculum, weights=weights, tombstones=tombstones
+            )
             lake.write(drops, schema.DROPS, *DROPS, fingerprint=fingerprint)
             for split in SPLITS:
                 part = frame.filter(split=split)
@@ -77,7 +82,7 @@ def corpus(lake: Lake, project: Project) -> dg.MaterializeResult:
 @dg.asset_check(asset="corpus", description="Every source of the manifest has a snapshot.")
 def all_sources_present(lake: Lake, project: Project) -> dg.AssetCheckResult:
     """Names the sources that gave nothing: they failed, and the corpus went on without them."""
-    names = project.load_manifest().names
+    names = [source.name for source in project.load_manifest().repositories]
     missing = [name for name in names if lake.stored(*of_source("repos", name)) is None]
     return dg.AssetCheckResult(
         passed=not missing,

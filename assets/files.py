@@ -1,6 +1,7 @@
-"""`files`: what each file of a snapshot is, and whether it goes on."""
+"""`files`: what each file of a snapshot is, whose licence it bears, and whether it goes on."""
 
 import dagster as dg
+import polars as pl
 
 from assets.common import OWNERS, counts, of_source, produce, sources, told, versions
 from common.hashing import digest
@@ -23,19 +24,26 @@ TABLE = "files"
 def files(context: dg.AssetExecutionContext, lake: Lake, project: Project) -> dg.MaterializeResult:
     """Every file with its language, licence and tier; kept, or dropped for a named reason."""
     name = context.partition_key
-    snapshot = of_source("repos", name)
+    place, snapshot = of_source(TABLE, name), of_source("repos", name)
     with told():
         policy = project.load_policy()
+        source = project.load_manifest().repository(name)
+    options = (source.domain, source.nested_licences, source.max_test_files)
+
+    def classify() -> pl.DataFrame:
+        previous = lake.read_if_there(*place)
+        return rules.classify(lake.read(*snapshot), lake.blobs(name).read, policy, source, previous)
+
     return produce(
         lake,
-        of_source(TABLE, name),
+        place,
         schema.FILES,
-        fingerprint=digest(rules.VERSION, versions(lake, snapshot), policy.model_dump()),
-        make=lambda: rules.classify(lake.read(*snapshot), policy),
+        fingerprint=digest(rules.VERSION, versions(lake, snapshot), policy.model_dump(), options),
+        make=classify,
         metadata=lambda frame: {
             "kept": int(frame["kept"].sum()),
             "reasons": counts(frame, "drop_reason"),
-            "languages": counts(frame.filter("kept"), "language"),
-            "license": counts(frame, "license", "license_evidence"),
+            "languages": counts(frame.filter("kept"), "language", "dialect"),
+            "license": counts(frame.filter("kept"), "license", "license_tier"),
         },
     )

@@ -1,17 +1,32 @@
-"""`doc_pairs`, `path_pairs`, `body_pairs`: the kinds of training pair that units give."""
+"""`doc_pairs`, `path_pairs`, `body_pairs`: the kinds of training pair that units give; and
+`codesearchnet_pairs`, the published ones.
+"""
 
+from collections import Counter
 from collections.abc import Callable
 
 import dagster as dg
 import polars as pl
 
-from assets.common import OWNERS, counts, of_source, produce, sources, versions
+from assets.common import (
+    OWNERS,
+    counts,
+    describe,
+    markdown_table,
+    of_source,
+    produce,
+    sources,
+    told,
+    versions,
+)
 from common.hashing import digest
 from corpus import schema
-from corpus.pairs import body, doc, path
-from resources.lake import Lake
+from corpus.pairs import body, dataset, doc, path
+from resources.lake import Lake, Stored
+from resources.project import Project
 
 TYPES = ("doc", "path", "body")
+DATASET = "dataset"
 
 
 def pairs_of(pair_type: str, source: str) -> tuple[str, ...]:
@@ -71,3 +86,46 @@ body_pairs = _pairs(
     body.VERSION,
     "Remarks and messages inside a body -> the function without them.",
 )
+
+
+@dg.asset(
+    group_name="pairs",
+    kinds={"parquet"},
+    owners=OWNERS,
+    code_version=dataset.VERSION,
+)
+def codesearchnet_pairs(lake: Lake, project: Project) -> dg.MaterializeResult:
+    """Docstring -> code from published data sets, sampled; empty where the manifest names none."""
+    unchanged, left_out = True, Counter[str]()
+    stored: list[Stored] = []
+    with told():
+        manifest, policy = project.load_manifest(), project.load_policy()
+        wishes = project.load_optouts()
+        for source in manifest.datasets:
+            place = pairs_of(DATASET, source.name)
+            fingerprint = digest(
+                dataset.VERSION,
+                source.model_dump(mode="json"),
+                policy.tier(source.license),
+                wishes.model_dump(),
+                [path.stat().st_mtime_ns for path in source.paths if path.exists()],
+            )
+            known = lake.stored(*place)
+            if known is None or known.fingerprint != fingerprint:
+                unchanged = False
+                frame, counted = dataset.dataset_pairs(source, lake.path("cache"), policy, wishes)
+                left_out.update(counted)
+                known = lake.write(frame, schema.PAIRS, *place, fingerprint=fingerprint)
+            stored.append(known)
+    places = [pairs_of(DATASET, source.name) for source in manifest.datasets]
+    frame = lake.read_all(places, schema.PAIRS)
+    shown = Stored(lake.path("pairs", "pair_type=dataset"), "", "", frame.height)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(digest([each.data_version for each in stored])),
+        metadata={
+            **describe(shown, frame, schema.PAIRS, unchanged=unchanged),
+            "left_out": dg.MetadataValue.md(
+                markdown_table(("reason", "rows"), left_out.most_common())
+            ),
+        },
+    )

@@ -11,12 +11,12 @@ from corpus import extract, schema
 from resources.lake import Lake
 from resources.project import Project
 
-TABLE = "units"
+TABLE, BARREN = "units", "barren"
 
 
 @dg.asset(
     partitions_def=sources,
-    deps=["files", "repos"],
+    deps=["files"],
     group_name="sources",
     kinds={"rust", "parquet"},
     owners=OWNERS,
@@ -25,28 +25,34 @@ TABLE = "units"
 def units(context: dg.AssetExecutionContext, lake: Lake, project: Project) -> dg.MaterializeResult:
     """Every function with its signature, doc, attributes and code; unchanged files are carried over."""
     name = context.partition_key
-    place, kept, snapshot = (of_source(table, name) for table in (TABLE, "files", "repos"))
+    place, barren, kept = (of_source(table, name) for table in (TABLE, BARREN, "files"))
     with told():
         domain = project.load_manifest()[name].domain
     work: Counter[str] = Counter()
+    fingerprint = digest(extract.versions(), domain, versions(lake, kept))
 
     def parse() -> pl.DataFrame:
-        previous = lake.read(*place) if lake.stored(*place) else None
-        frame, counted = extract.extract_units(
-            lake.read(*kept), lake.read(*snapshot), domain, previous
+        found = extract.extract_units(
+            lake.read(*kept),
+            lake.blobs(name).read,
+            domain,
+            lake.read_if_there(*place),
+            lake.read_if_there(*barren),
         )
-        work.update(counted)
-        return frame
+        work.update(found.counts)
+        lake.write(found.barren, schema.BARREN, *barren, fingerprint=fingerprint)
+        return found.units
 
     return produce(
         lake,
         place,
         schema.UNITS,
-        fingerprint=digest(extract.versions(), domain, versions(lake, kept)),
+        fingerprint=fingerprint,
         make=parse,
         metadata=lambda frame: {
             **{f"files_{key}": value for key, value in work.items()},
             "documented": int((frame["doc"] != "").sum()),
+            "redacted": counts(frame.explode("redacted").drop_nulls("redacted"), "redacted"),
             "kinds": counts(frame, "language", "kind", "dialect"),
         },
     )

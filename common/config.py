@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -28,7 +29,8 @@ def load(path: Path, model: type[S]) -> S:
         ProvenderError: the file is missing, is no YAML mapping, or breaks the model's schema.
     """
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        data = yaml.safe_load(text)
     except (FileNotFoundError, IsADirectoryError):
         raise ProvenderError(
             "There is no such file.", where=str(path), remedy="Check the path."
@@ -49,16 +51,37 @@ def load(path: Path, model: type[S]) -> S:
         return model.model_validate(data)
     except ValidationError as error:
         raise ProvenderError(
-            "; ".join(_explain(problem, model) for problem in error.errors()) + ".",
+            "; ".join(_explain(problem, model, text) for problem in error.errors()) + ".",
             where=str(path),
             remedy="Correct the setting and run again.",
         ) from None
 
 
-def _explain(problem: Any, model: type[BaseModel]) -> str:
+def _explain(problem: Any, model: type[BaseModel], text: str) -> str:
     location = ".".join(str(part) for part in problem["loc"])
+    line = f"line {_line(yaml.compose(text, Loader=yaml.SafeLoader), problem['loc'])}: "
+    return line + _fault(problem, model, location)
+
+
+def _line(node: Any, location: Sequence[int | str]) -> int:
+    """The line of the innermost node of a document that `location` leads to, from 1."""
+    line = node.start_mark.line + 1
+    for step in location:
+        if isinstance(node, yaml.MappingNode):
+            found = [(key, value) for key, value in node.value if key.value == str(step)]
+            if found:
+                [(key, node), *_] = found
+                line = key.start_mark.line + 1
+            # Else a step that is not in the document: a missing key, or the tag of a union.
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int):
+            node = node.value[step]
+            line = node.start_mark.line + 1
+    return line
+
+
+def _fault(problem: Any, model: type[BaseModel], location: str) -> str:
     if problem["type"] != "extra_forbidden":
-        return f"`{location}`: {problem['msg']}"
+        return f"`{location}`: {problem['msg'].removeprefix('Value error, ')}"
     known = sorted(_known_keys(model))
     nearest = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1, cutoff=0.5)
     hint = f"did you mean `{nearest[0]}`?" if nearest else f"known keys: {', '.join(known)}"

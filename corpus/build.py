@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated
 
 import polars as pl
@@ -12,9 +13,11 @@ from pydantic import Field
 
 from common.config import Settings, load
 from corpus import schema
+from corpus.files import FORMAL_LANGUAGES
+from corpus.licences import Tier
 from corpus.pairs.base import normal
 
-VERSION = "1"
+VERSION = "2"
 
 
 class Limits(Settings):
@@ -30,12 +33,18 @@ class Curriculum(Settings):
     """`config/curriculum.yaml`: what goes into the corpus, and how often each domain is drawn."""
 
     limits: Limits = Limits()
+    admit: Annotated[list[Tier], Field(min_length=1)] = Field(
+        default=["owned", "permissive", "weak_file", "weak_lib"],
+        description="licence tiers that may be trained on",
+    )
     domain_weights: dict[str, Annotated[float, Field(gt=0)]]
 
 
 class Drop(StrEnum):
     """Why a pair is not in the corpus. The order is the order of the checks."""
 
+    OPTED_OUT = "opted_out"
+    LICENCE = "licence_tier_not_admitted"
     PLAIN_TEST = "plain_test"
     QUERY_SHORT = "query_too_short"
     QUERY_LONG = "query_too_long"
@@ -52,14 +61,21 @@ def load_curriculum(path: Path) -> Curriculum:
 
 
 def build_corpus(
-    pairs: pl.DataFrame, splits: Mapping[str, str], curriculum: Curriculum
+    pairs: pl.DataFrame,
+    splits: Mapping[str, str],
+    curriculum: Curriculum,
+    *,
+    weights: Mapping[str, float] = MappingProxyType({}),
+    tombstones: Collection[str] = frozenset(),
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Filter, deduplicate, split and weigh.
 
     Args:
         pairs: rows of `schema.PAIRS`, in any order.
         splits: the split of each source; a source's pairs are all on one side.
-        curriculum: limits and weights.
+        curriculum: limits, licence tiers and weights.
+        weights: the weight of single sources, in place of their domain's.
+        tombstones: blobs that their authors want left out.
 
     Returns:
         Rows of `schema.CORPUS`, and the counted drops as rows of `schema.DROPS`.
@@ -79,13 +95,20 @@ def build_corpus(
     limits = curriculum.limits
     frame = pairs.sort(key).with_columns(
         split=pl.col("source").replace_strict(dict(splits), return_dtype=pl.String),
-        weight=pl.col("domain")
-        .replace_strict(curriculum.domain_weights, default=1.0)
-        .cast(pl.Float32),
+        weight=pl.coalesce(
+            pl.col("source").replace_strict(dict(weights), default=None, return_dtype=pl.Float32),
+            pl.col("domain").replace_strict(
+                curriculum.domain_weights, default=1.0, return_dtype=pl.Float32
+            ),
+        ),
         code_key=pl.col("positive").map_elements(normal, return_dtype=pl.String),
         query_key=pl.col("query").map_elements(normal, return_dtype=pl.String),
-        # A test says what it tests, which is another function. A proof harness says what holds.
-        reason=pl.when(pl.col("is_test") & pl.col("dialect").is_null())
+        reason=pl.when(pl.col("blob_sha").is_in(sorted(tombstones)))
+        .then(pl.lit(Drop.OPTED_OUT.value))
+        .when(~pl.col("license_tier").is_in(curriculum.admit))
+        .then(pl.lit(Drop.LICENCE.value))
+        # A test says what it tests, which is another function. A proof says what holds.
+        .when(pl.col("is_test") & ~_is_proof())
         .then(pl.lit(Drop.PLAIN_TEST.value))
         .when(words < limits.min_query_words)
         .then(pl.lit(Drop.QUERY_SHORT.value))
@@ -113,6 +136,11 @@ def build_corpus(
         .sort("source", "pair_type", "reason")
     )
     return frame.filter(alive).select(schema.CORPUS.names), drops.select(schema.DROPS.names)
+
+
+def _is_proof() -> pl.Expr:
+    formal = pl.col("language").is_in(sorted(FORMAL_LANGUAGES))
+    return pl.col("dialect").is_not_null() | formal
 
 
 def _mark(frame: pl.DataFrame, condition: pl.Expr, reason: Drop) -> pl.DataFrame:

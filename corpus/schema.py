@@ -42,31 +42,57 @@ _KIND_OF_CODE = [
 SNAPSHOT = pa.schema(
     [
         _column("source", _TEXT, "name of the source in the manifest"),
-        _column("revision", _TEXT, "git commit, or sha256 of the release archive"),
-        _column("tree", _TEXT, "git tree id of the whole snapshot, the id of its SWHID"),
-        _column("path", _TEXT, "path inside the source, with forward slashes"),
-        _column("mode", _TEXT, "git file mode: 100644, 100755 or 120000"),
-        _column("size", pa.int64(), "bytes"),
+        _column("origin", _TEXT, "address without credentials, or package URL"),
+        _column("revision", _TEXT, "git commit, sha256 of the archive, or worktree: and a tree id"),
+        _column("anchor", _TEXT, "core SWHID of the revision or of the root folder"),
+        _column("tree", _TEXT, "git tree id of the whole snapshot"),
+        _column("path", _TEXT, "path inside the source; odd characters escaped"),
+        _column("mode", _TEXT, "git file mode: 100644, 100755, 120000 or 160000"),
+        _column("size", pa.int64(), "bytes; null where they are not stored", nullable=True),
         _column("blob_sha", _TEXT, "git blob id of the file's bytes"),
-        _column(
-            "content",
-            pa.large_binary(),
-            "the bytes; null for links and for files that are binary or too large",
-            nullable=True,
-        ),
+        _column("state", _TEXT, "stored, or why the bytes are not: corpus.snapshots.tree.State"),
+    ]
+)
+
+_STATEMENT = pa.struct(
+    [
+        pa.field("by", _TEXT, nullable=False),
+        pa.field("place", _TEXT, nullable=False),
+        pa.field("expression", _TEXT, nullable=False),
     ]
 )
 
 FILES = pa.schema(
     [
         *_PLACE,
-        _column("size", pa.int64(), "bytes"),
+        _column("swhid", _TEXT, "SWHID of the bytes, with origin, anchor and path"),
+        _column("size", pa.int64(), "bytes; null where they are not stored", nullable=True),
         _column("language", _TEXT, "null where the file is in no known language", nullable=True),
         *_KIND_OF_CODE[1:],
         *_LICENCE,
-        _column("license_evidence", _TEXT, "where the licence was read", nullable=True),
+        _column(
+            "license_evidence",
+            pa.list_(_STATEMENT),
+            "what speaks for this file, most specific first: by header, text, cargo …; where; what",
+        ),
         _column("kept", _FLAG, "goes on to the units"),
         _column("drop_reason", _TEXT, "why not, from corpus.files.Drop", nullable=True),
+        _column(
+            "states",
+            pa.list_(_STATEMENT),
+            "the licences that this file itself states, of itself or of others",
+        ),
+        _column("content_drop", _TEXT, "reason to drop that its bytes give", nullable=True),
+        _column("rules", _TEXT, "version of the rules that read the bytes; empty where none did"),
+    ]
+)
+
+TOMBSTONES = pa.schema(
+    [
+        _column("source", _TEXT, "source in which the file was found"),
+        _column(
+            "blob_sha", _TEXT, "git blob id of a file that is to stay out, wherever it turns up"
+        ),
     ]
 )
 
@@ -88,7 +114,19 @@ UNITS = pa.schema(
         _column("attributes", pa.list_(_TEXT), "attributes in order, without docs"),
         _column("code", _TEXT, "attributes and definition, without the doc"),
         _column("file_context", _TEXT, "source name + path"),
+        _column("swhid", _TEXT, "SWHID of the bytes, with origin, anchor, path and lines"),
+        _column(
+            "redacted", pa.list_(_TEXT), "rules that found a secret or an address in its lines"
+        ),
         _column("extractor", _TEXT, "version of the extractor that made the row"),
+    ]
+)
+
+BARREN = pa.schema(
+    [
+        _column("path", _TEXT, "a kept file in which no definition was found"),
+        _column("blob_sha", _TEXT, "git blob id of the file's bytes"),
+        _column("extractor", _TEXT, "version of the extractor that found none"),
     ]
 )
 
@@ -105,7 +143,7 @@ PAIRS = pa.schema(
         *_SPAN,
         _column("symbol", _TEXT, "name with its type or trait"),
         _column("unit_id", _TEXT, "the unit that answers the query"),
-        _column("swhid", _TEXT, "SWHID of the blob, with path and lines as qualifiers"),
+        _column("swhid", _TEXT, "SWHID of the bytes, with origin, anchor, path and lines"),
         *_KIND_OF_CODE,
         *_LICENCE,
         _column("domain", _TEXT, "general, rust, formal or personal"),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from common.config import Settings, load
 from common.errors import ProvenderError
@@ -14,6 +15,17 @@ from common.errors import ProvenderError
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]*$", max_length=80)]
 Domain = Literal["general", "rust", "formal", "personal"]
 Split = Literal["train", "valid", "test"]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+def _safe_address(url: str) -> str:
+    if re.match(r"^-|^[\w+.-]+::", url) or not url.isprintable():
+        raise ValueError("this address could run a command; use an https, ssh, git or file address")
+    return url
+
+
+Address = Annotated[str, StringConstraints(min_length=1), AfterValidator(_safe_address)]
+Ref = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][\w./+@-]*$", max_length=250)]
 
 
 class _Source(Settings):
@@ -24,6 +36,21 @@ class _Source(Settings):
         default=None, description="expected SPDX expression; a different finding is reported"
     )
     why: str = Field(default="", description="why this source is in the manifest")
+    weight: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="how often its pairs are drawn, in place of the domain's weight"
+    )
+    include: list[str] = Field(
+        default=[], description="gitignore-style patterns; files that match none are left out"
+    )
+    exclude: list[str] = Field(default=[], description="gitignore-style patterns to leave out")
+    nested_licences: Literal["drop", "keep"] = Field(
+        default="drop",
+        description="what to do with a folder whose licence is not the repository's: it is"
+        " somebody else's work, or, with `keep`, a contribution under a licence of its own",
+    )
+    max_test_files: Annotated[int, Field(ge=0)] | None = Field(
+        default=None, description="most test files to keep, in place of the policy's number"
+    )
 
 
 class PypiSource(_Source):
@@ -32,7 +59,7 @@ class PypiSource(_Source):
     kind: Literal["pypi"] = "pypi"
     project: str = ""
     version: str
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Sha256
 
     @property
     def project_name(self) -> str:
@@ -40,14 +67,48 @@ class PypiSource(_Source):
 
 
 class GitSource(_Source):
-    """A git repository at a pinned ref: a full commit id, a tag or a branch."""
+    """A git repository at a ref: a branch, a tag or a full commit id."""
 
     kind: Literal["git"] = "git"
-    url: Annotated[str, StringConstraints(min_length=1)]
-    ref: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][\w./+@-]*$")] = "HEAD"
+    url: Address
+    ref: Ref = "HEAD"
 
 
-Source = Annotated[PypiSource | GitSource, Field(discriminator="kind")]
+class PathSource(_Source):
+    """A folder of this machine: the HEAD of its git repository, or its files as they lie there."""
+
+    kind: Literal["path"] = "path"
+    path: Annotated[Path, Field(description="from the manifest's folder where it is relative")]
+    worktree: bool = Field(
+        default=False, description="the files as they lie there, not the ones of HEAD"
+    )
+
+
+class DatasetSource(_Source):
+    """Published pairs in the columns of CodeSearchNet, sampled."""
+
+    kind: Literal["dataset"] = "dataset"
+    domain: Domain = "general"
+    urls: list[Address] = Field(default=[], description="https addresses of the files")
+    paths: list[Path] = Field(
+        default=[], description="files, from the manifest's folder where they are relative"
+    )
+    languages: list[str] = Field(default=[], description="languages to keep; all by default")
+    partition: str = Field(default="train", description="rows of other partitions are left out")
+    sample: Annotated[int, Field(ge=1)] = Field(default=100_000, description="most pairs to keep")
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _has_files(self) -> DatasetSource:
+        if bool(self.urls) == bool(self.paths):
+            raise ValueError("give either `urls` or `paths`")
+        return self
+
+
+AnySource = PypiSource | GitSource | PathSource | DatasetSource
+Repository = PypiSource | GitSource | PathSource
+"""A source that has files; a data set has pairs."""
+Source = Annotated[AnySource, Field(discriminator="kind")]
 
 
 class Manifest(Settings):
@@ -55,7 +116,7 @@ class Manifest(Settings):
 
     sources: Annotated[list[Source], Field(min_length=1)]
 
-    def __getitem__(self, name: str) -> PypiSource | GitSource:
+    def __getitem__(self, name: str) -> AnySource:
         for source in self.sources:
             if source.name == name:
                 return source
@@ -65,13 +126,35 @@ class Manifest(Settings):
             remedy=f"Use one of: {', '.join(self.names)}.",
         )
 
+    def repository(self, name: str) -> Repository:
+        """The source `name`, which is no data set."""
+        source = self[name]
+        if isinstance(source, DatasetSource):
+            raise ProvenderError(
+                "This source is a data set: it has pairs, but no files.",
+                where=name,
+                remedy="Materialize `codesearchnet_pairs`.",
+            )
+        return source
+
     @property
     def names(self) -> list[str]:
+        """Every source, by name."""
         return [source.name for source in self.sources]
+
+    @property
+    def repositories(self) -> list[Repository]:
+        """The sources that have files."""
+        return [each for each in self.sources if not isinstance(each, DatasetSource)]
+
+    @property
+    def datasets(self) -> list[DatasetSource]:
+        """The sources that have pairs."""
+        return [each for each in self.sources if isinstance(each, DatasetSource)]
 
 
 def load_manifest(path: Path) -> Manifest:
-    """Read a manifest.
+    """Read a manifest; relative paths in it are taken from its folder.
 
     Raises:
         ProvenderError: the file breaks the schema, or names a source twice.
@@ -84,4 +167,14 @@ def load_manifest(path: Path) -> Manifest:
             where=str(path),
             remedy="Give each source a name of its own.",
         )
-    return manifest
+    folder = path.resolve().parent
+    return Manifest(sources=[_anchored(source, folder) for source in manifest.sources])
+
+
+def _anchored(source: AnySource, folder: Path) -> AnySource:
+    changes: dict[str, Any] = {}
+    if isinstance(source, PathSource):
+        changes["path"] = folder / source.path.expanduser()
+    elif isinstance(source, DatasetSource):
+        changes["paths"] = [folder / path.expanduser() for path in source.paths]
+    return source.model_copy(update=changes)

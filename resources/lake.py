@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from common.atomic import replacing
 from common.errors import ProvenderError
 from corpus.schema import conform, empty
+from corpus.snapshots import BlobStore
 
 _FINGERPRINT, _DATA_VERSION = "provender.fingerprint", "provender.data_version"
 
@@ -95,6 +96,19 @@ class Lake(dg.ConfigurableResource):
                 remedy="Materialize the asset that writes it first.",
             )
         return pl.read_parquet(path, columns=columns)
+
+    def blobs(self, source: str) -> BlobStore:
+        """The bytes of a source's files."""
+        return BlobStore(self.path("blobs", f"source={source}"))
+
+    def read_if_there(self, *parts: str) -> pl.DataFrame | None:
+        """The table at `parts`, or null."""
+        return self.read(*parts) if self.path(*parts).is_file() else None
+
+    def read_every(self, table: str, schema: pa.Schema) -> pl.DataFrame:
+        """The rows of a table of all sources, those that left the manifest included."""
+        found = sorted(self.path(table).glob("source=*/data.parquet"))
+        return pl.concat([empty(schema), *map(pl.read_parquet, found)])
 
     def read_all(self, places: Iterable[tuple[str, ...]], schema: pa.Schema) -> pl.DataFrame:
         """The rows of all tables at `places` that exist; an empty frame of `schema` if none does."""

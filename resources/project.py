@@ -9,6 +9,7 @@ import dagster as dg
 
 from corpus.build import Curriculum, load_curriculum
 from corpus.licences import LicencePolicy, load_policy
+from corpus.optout import OptOuts, load_optouts
 from corpus.sources import Manifest, load_manifest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,6 +26,7 @@ class Project(dg.ConfigurableResource):
 
     sources: str = ""
     licences: str = str(ROOT / "config" / "licenses.yaml")
+    optout: str = str(ROOT / "config" / "optout.yaml")
     curriculum: str = str(ROOT / "config" / "curriculum.yaml")
     recipe: str = str(ROOT / "config" / "train_quickstart.yaml")
 
@@ -33,6 +35,9 @@ class Project(dg.ConfigurableResource):
 
     def load_policy(self) -> LicencePolicy:
         return load_policy(Path(self.licences))
+
+    def load_optouts(self) -> OptOuts:
+        return load_optouts(Path(self.optout))
 
     def load_curriculum(self) -> Curriculum:
         return load_curriculum(Path(self.curriculum))

@@ -37,9 +37,6 @@ def to_pairs(proposals: list[Proposal], units: pl.DataFrame, pair_type: str) -> 
     return joined.with_columns(
         pair_type=pl.lit(pair_type),
         pair_id=pl.struct("query", "positive").map_elements(_pair_id, return_dtype=pl.String),
-        swhid=pl.format(
-            "swh:1:cnt:{};path=/{};lines={}-{}", "blob_sha", "path", "start_line", "end_line"
-        ),
     ).select(schema.PAIRS.names)
 
 

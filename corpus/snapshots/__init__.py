@@ -1,8 +1,10 @@
-"""Immutable snapshots of sources: fetched, checked, bounded, and stored as one Parquet file each.
+"""Immutable snapshots of sources: fetched, checked, bounded, and stored as Parquet.
 
+One module a kind of source (`git`, `pypi`, `local`), each with `current_revision` and `open_tree`.
 Nothing from a source is executed or unpacked onto the disk.
 """
 
-from corpus.snapshots.snapshot import Entry, pinned_revision, take_snapshot
+from corpus.snapshots.snapshot import VERSION, current_revision, take_snapshot
+from corpus.snapshots.store import BlobStore
 
-__all__ = ["Entry", "pinned_revision", "take_snapshot"]
+__all__ = ["VERSION", "BlobStore", "current_revision", "take_snapshot"]

@@ -1,133 +1,174 @@
-"""Git repositories at one commit: a shallow fetch into a bare scratch repository, blobs read from it.
+"""Git repositories at one commit: a shallow, partial fetch into a bare repository that the next one uses.
 
-No work tree, hooks, submodules or filters. The user's own git configuration (mirrors by
-`url.*.insteadOf`, credentials) is honoured.
+No work tree, hooks, submodules or filters. What a refresh fetches is what has changed.
 """
 
 from __future__ import annotations
 
 import re
 import shutil
-import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import git
 
 from common.errors import ProvenderError
-from corpus.snapshots.archive import MAX_ENTRIES, MAX_TOTAL_BYTES
-from corpus.snapshots.snapshot import GITLINK, Entry
+from common.hashing import digest
+from corpus.snapshots import gitcli
+from corpus.snapshots.tree import bounded
 from corpus.sources import GitSource
 
-_ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "GIT_LFS_SKIP_SMUDGE": "1"}
-_FETCH_TIMEOUT_S = 1800
+_HEAD = "refs/provender/head"
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_BATCH = 10_000
+_REPACK_ABOVE = 20
+"""Packs in a cache before it is packed anew, without what no refresh needs any more."""
 
 
-def remote_commit(source: GitSource) -> str:
+class GitTree:
+    """The tree of one commit in a repository that has its blobs, or knows a remote that has."""
+
+    def __init__(self, run: Any, commit: str, origin: str, where: str) -> None:
+        self.revision, self.origin = commit, origin
+        self.anchor = f"swh:1:rev:{commit}"
+        self.tree = str(run.rev_parse(f"{commit}^{{tree}}"))
+        self.entries = gitcli.list_tree(run, commit)
+        bounded(where, files=len(self.entries))
+        self._run, self._where = run, where
+
+    def contents(self, blobs: Collection[str]) -> Iterator[tuple[str, bytes | None]]:
+        return gitcli.read_blobs(self._run, blobs, self._where)
+
+
+class _Fetched(GitTree):
+    """A tree whose blobs are fetched when they are asked for, all in a few requests."""
+
+    def __init__(self, run: Any, commit: str, source: GitSource, where: str) -> None:
+        super().__init__(run, commit, gitcli.public(source.url), where)
+        self._source = source
+
+    def contents(self, blobs: Collection[str]) -> Iterator[tuple[str, bytes | None]]:
+        missing = sorted(set(blobs) - gitcli.local_blobs(self._run)) if blobs else []
+        try:
+            for start in range(0, len(missing), _BATCH):
+                _fetch_blobs(self._run, missing[start : start + _BATCH])
+        except git.GitCommandError as error:
+            source = self._source
+            raise gitcli.unfetchable(source.url, source.ref, error, self._where) from None
+        return super().contents(blobs)
+
+
+def current_revision(source: GitSource, cache: Path) -> str:
     """The commit that `source.ref` names on the remote now; a full commit id is taken as it stands.
 
     Raises:
         ProvenderError: the remote cannot be asked, or has no such ref.
     """
-    if re.fullmatch(r"[0-9a-f]{40}", source.ref):
+    del cache
+    if _COMMIT.fullmatch(source.ref):
         return source.ref
-    where = _checked(source)
+    where = f"source {source.name}"
     try:
-        listed = str(git.Git().ls_remote(source.url, env=_ENVIRONMENT))
+        listed = _ls_remote(source, where)
     except git.GitCommandError as error:
-        raise _unfetchable(source, error, where) from None
-    commits = {name: commit for commit, name in map(str.split, listed.splitlines())}
+        raise gitcli.unfetchable(source.url, source.ref, error, where) from None
+    commits = {ref: sha for sha, ref in (line.split("\t", 1) for line in listed.splitlines())}
     # In git's own order of looking a name up; an annotated tag peels to its commit.
     for name in ("{}", "refs/{}", "refs/tags/{}", "refs/heads/{}"):
         full = name.format(source.ref)
         if full in commits:
             return commits.get(f"{full}^{{}}", commits[full])
+    if source.ref == "HEAD":
+        raise ProvenderError(
+            f"{gitcli.public(source.url)} is empty, or its default branch is gone.",
+            where=where,
+            remedy="Name a branch that exists in `ref`.",
+        )
     raise ProvenderError(
-        f"{source.url} has no ref {source.ref!r}.",
+        f"{gitcli.public(source.url)} has no ref {source.ref!r}.",
         where=where,
         remedy="Correct `ref` in the manifest.",
     )
 
 
-def fetch_commit(source: GitSource, downloads: Path) -> tuple[str, Iterable[Entry]]:
-    """Fetch the commit that `source.ref` names, one deep.
+@gitcli.patiently
+def _ls_remote(source: GitSource, where: str) -> str:
+    run = gitcli.command(where)
+    return str(run.ls_remote("--", source.url, source.ref, f"{source.ref}^{{}}"))
 
-    Returns:
-        The commit id as revision, and the entries of its tree.
+
+@contextmanager
+def open_tree(source: GitSource, cache: Path) -> Iterator[GitTree]:
+    """Fetch the commit that `source.ref` names, one deep and without its files, and open it.
+
+    The bare repository below `cache` is kept: the next fetch brings only what has changed.
 
     Raises:
         ProvenderError: the repository or the ref cannot be had.
     """
-    where = _checked(source)
-    downloads.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(dir=downloads, prefix=f"{source.name}."))
-    try:
-        repo = git.Repo.init(scratch, bare=True)
-        repo.git.fetch(
-            *("--depth=1", "--no-tags", "--no-recurse-submodules", source.url, source.ref),
-            env=_ENVIRONMENT,
-            kill_after_timeout=_FETCH_TIMEOUT_S,
-        )
-        commit = repo.commit("FETCH_HEAD")
-        return commit.hexsha, _entries(repo, commit, scratch, where)
-    except git.GitCommandError as error:
-        shutil.rmtree(scratch, ignore_errors=True)
-        raise _unfetchable(source, error, where) from None
-    except ValueError:
-        shutil.rmtree(scratch, ignore_errors=True)
-        raise ProvenderError(
-            f"{source.url} at {source.ref!r} is no commit.",
-            where=where,
-            remedy="Name a branch, a tag or a commit in `ref`.",
-        ) from None
-    except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
-        raise
-
-
-def _checked(source: GitSource) -> str:
-    """Where to say that something is wrong with `source`, whose address cannot run a command."""
     where = f"source {source.name}"
-    if re.match(r"^-|^[\w+.-]+::", source.url):
-        raise ProvenderError(
-            f"The address {source.url!r} could run a command.",
-            where=where,
-            remedy="Use an https, ssh or file address.",
-        )
-    return where
+    folder = cache / f"{source.name}-{digest(source.url)[:8]}.git"
+    run = _repository(folder, source.url, where)
+    try:
+        _fetch(run, source)
+        # Fetched commits are kept by a ref of ours, so that the next fetch knows what is here.
+        commit = str(run.rev_parse("--verify", "--quiet", "FETCH_HEAD^{commit}"))
+        run.update_ref(_HEAD, commit)
+        tree = _Fetched(run, commit, source, where)
+    except git.GitCommandError as error:
+        if "rev-parse" in str(error.command):
+            raise ProvenderError(
+                f"{gitcli.public(source.url)} at {source.ref!r} is no commit.",
+                where=where,
+                remedy="Name a branch, a tag or a commit in `ref`.",
+            ) from None
+        raise gitcli.unfetchable(source.url, source.ref, error, where) from None
+    yield tree
+    _tidy(run, folder)
 
 
-def _unfetchable(source: GitSource, error: git.GitCommandError, where: str) -> ProvenderError:
-    return ProvenderError(
-        f"{source.url} at {source.ref!r} cannot be fetched: {_last_line(error)}.",
-        where=where,
-        remedy="Check `url` and `ref` in the manifest, and the network.",
+def _repository(folder: Path, url: str, where: str) -> Any:
+    """A bare repository at `folder` whose `origin` is `url`; made anew where it is not whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    run = gitcli.command(where, folder)
+    try:
+        run.rev_parse("--git-dir", env={"GIT_CEILING_DIRECTORIES": str(folder.parent)})
+    except git.GitCommandError:
+        shutil.rmtree(folder)
+        folder.mkdir(parents=True)
+        run.init("--quiet", "--bare", "--template=", ".")
+        run.config("remote.origin.url", url)
+    # Abandoned by a run that was killed: nothing else writes here.
+    for lock in folder.rglob("*.lock"):
+        lock.unlink(missing_ok=True)
+    return run
+
+
+@gitcli.patiently
+def _fetch(run: Any, source: GitSource) -> None:
+    """The commit and its folders; blobs only from a remote that knows no filters."""
+    run.fetch(
+        *("--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--force"),
+        *("--no-auto-maintenance", "--filter=blob:none", "origin", source.ref),
+        kill_after_timeout=gitcli.TIMEOUT_S,
     )
 
 
-def _entries(repo: git.Repo, commit: git.Commit, scratch: Path, where: str) -> Iterator[Entry]:
-    total = 0
-    try:
-        for count, item in enumerate(commit.tree.traverse()):
-            if isinstance(item, git.Submodule):
-                yield Entry(str(item.path), GITLINK, item.binsha)  # recorded, never followed
-                continue
-            if not isinstance(item, git.Blob):
-                continue
-            total += item.size
-            if count >= MAX_ENTRIES or total > MAX_TOTAL_BYTES:
-                raise ProvenderError(
-                    "The commit is larger than any source should be.",
-                    where=where,
-                    remedy="Leave this source out of the manifest.",
-                )
-            yield Entry(str(item.path), f"{item.mode:o}", item.data_stream.read())
-    finally:
-        repo.close()
-        shutil.rmtree(scratch, ignore_errors=True)
+@gitcli.patiently
+def _fetch_blobs(run: Any, blobs: Collection[str]) -> None:
+    # As git itself fetches what a partial clone lacks, but many at once.
+    with gitcli.asking(blobs) as wanted:
+        run(c="fetch.negotiationAlgorithm=noop").fetch(
+            *("--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"),
+            *("--no-auto-maintenance", "--filter=blob:none", "--stdin", "origin"),
+            istream=wanted,
+            kill_after_timeout=gitcli.TIMEOUT_S,
+        )
 
 
-def _last_line(error: git.GitCommandError) -> str:
-    lines = [line for line in str(error.stderr).strip(" '\n").splitlines() if line.strip()]
-    fatal = [line for line in lines if "fatal:" in line] or lines or ["git gave no reason"]
-    return fatal[0].strip().removeprefix("stderr: '").removeprefix("fatal: ").rstrip("'. ")
+def _tidy(run: Any, folder: Path) -> None:
+    if len(list((folder / "objects" / "pack").glob("*.pack"))) > _REPACK_ABOVE:
+        run.repack("-a", "-d", "-q")
+        run.prune("--expire=now")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import requests
@@ -15,31 +16,34 @@ from pypi_simple import (
     PyPISimple,
     UnsupportedContentTypeError,
 )
-from tenacity import retry, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from common.errors import ProvenderError
 from common.hashing import digest_file
-from corpus.snapshots.archive import read_sdist
-from corpus.snapshots.snapshot import Entry
+from corpus.snapshots.archive import ArchiveTree
+from corpus.snapshots.download import patiently
 from corpus.sources import PypiSource
 
 MAX_ARCHIVE_BYTES = 512 << 20
 _TIMEOUT_S = (10, 60)
 
 
-def fetch_release(source: PypiSource, downloads: Path) -> tuple[str, Iterable[Entry]]:
-    """Download the pinned source release, check its digest, and stream its entries.
+def current_revision(source: PypiSource, cache: Path) -> str:
+    """The archive's sha256, which the manifest pins."""
+    del cache
+    return source.sha256
 
-    Returns:
-        The archive's sha256 as revision, and the entries.
+
+@contextmanager
+def open_tree(source: PypiSource, cache: Path) -> Iterator[ArchiveTree]:
+    """Download the pinned source release into `cache`, check its digest, and open it.
 
     Raises:
         ProvenderError: no network, no such release, or another digest than the manifest pins.
     """
     where = f"source {source.name}"
-    archive = downloads / f"{source.sha256}.tar.gz"
+    archive = cache / f"{source.sha256}.tar.gz"
     if not archive.is_file() or digest_file(archive) != source.sha256:
-        downloads.mkdir(parents=True, exist_ok=True)
+        cache.mkdir(parents=True, exist_ok=True)
         try:
             _download(source, archive, where)
         except requests.RequestException as error:
@@ -54,22 +58,11 @@ def fetch_release(source: PypiSource, downloads: Path) -> tuple[str, Iterable[En
                 where=where,
                 remedy="Check PIP_INDEX_URL: it must name a simple index (PEP 503 or 691).",
             ) from None
-    return source.sha256, read_sdist(archive, where)
+    origin = f"pkg:pypi/{source.project_name}@{source.version}"
+    yield ArchiveTree(archive, source.sha256, origin, where)
 
 
-def _is_transient(error: BaseException) -> bool:
-    if isinstance(error, requests.HTTPError):
-        return error.response is not None and error.response.status_code >= 500
-    kinds = requests.ConnectionError | requests.Timeout | requests.exceptions.ChunkedEncodingError
-    return isinstance(error, kinds)
-
-
-@retry(
-    retry=retry_if_exception(_is_transient),
-    stop=stop_after_attempt(4),
-    wait=wait_exponential_jitter(multiplier=0.5, max=8),
-    reraise=True,
-)
+@patiently
 def _download(source: PypiSource, archive: Path, where: str) -> None:
     endpoint = os.environ.get("PIP_INDEX_URL") or PYPI_SIMPLE_ENDPOINT
     with PyPISimple(endpoint) as client:

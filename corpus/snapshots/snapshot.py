@@ -1,140 +1,166 @@
-"""A snapshot: every file of a source at one revision, under one git tree id."""
+"""A snapshot: every file of a source at one revision, and the bytes of those that the pipeline reads."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager
+from importlib import import_module
 from pathlib import Path
+from typing import Protocol, cast
 
 import polars as pl
 
-from common.errors import ProvenderError
-from common.hashing import git_object
-from corpus import schema
-from corpus.sources import GitSource, PypiSource
+from corpus import optout, paths, schema
+from corpus.optout import OptOuts
+from corpus.snapshots.store import BlobStore
+from corpus.snapshots.tree import GITLINK, LINK, Entry, State, Tree
+from corpus.sources import AnySource, Repository
 
-MAX_FILE_BYTES = 1 << 20
-"""Larger files are recorded by hash, without their content: no source file is that large."""
-
-
-GITLINK = "160000"
-"""The mode of a submodule: its commit counts for the tree id, its files are not part of the source."""
+VERSION = f"3/paths-{paths.VERSION}"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One file of a snapshot.
+class _Kind(Protocol):
+    """What the module of a kind of source offers."""
 
-    `mode` is git's: 100644, 100755, 120000 (a link; `data` is its target) or 160000 (a submodule;
-    `data` is its binary commit id).
+    def current_revision(self, source: AnySource, cache: Path) -> str: ...
+
+    def open_tree(self, source: AnySource, cache: Path) -> AbstractContextManager[Tree]: ...
+
+
+_MODULES = {
+    "git": "corpus.snapshots.git",
+    "pypi": "corpus.snapshots.pypi",
+    "path": "corpus.snapshots.local",
+}
+
+
+def _kind(source: Repository) -> _Kind:
+    return cast("_Kind", import_module(_MODULES[source.kind]))
+
+
+def current_revision(source: Repository, cache: Path) -> str:
+    """The revision that `source` names now; no file is read or fetched for it.
+
+    Raises:
+        ProvenderError: the source cannot be asked.
     """
-
-    path: str
-    mode: str
-    data: bytes
+    return _kind(source).current_revision(source, cache)
 
 
-def take_snapshot(source: PypiSource | GitSource, downloads: Path) -> pl.DataFrame:
-    """Fetch `source` as a frame of `schema.SNAPSHOT`. `downloads` is a scratch folder.
+def take_snapshot(
+    source: Repository,
+    cache: Path,
+    store: BlobStore,
+    *,
+    previous: pl.DataFrame | None = None,
+    wishes: OptOuts = OptOuts(),  # noqa: B008  # immutable
+    tombstones: Collection[str] = frozenset(),
+) -> tuple[pl.DataFrame, set[str]]:
+    """List `source` as it is now, and put the bytes that are new into `store`.
+
+    Args:
+        source: what to open.
+        cache: a folder that makes the next time cheaper, and may be lost.
+        store: where the source's bytes are.
+        previous: the source's snapshot before, whose binary files are known.
+        wishes: what is to be left out: its bytes are neither asked for nor kept.
+        tombstones: blobs that were to be left out before, here or elsewhere.
+
+    Returns:
+        Rows of `schema.SNAPSHOT` in the order of their paths, and the blobs that `wishes` name.
 
     Raises:
         ProvenderError: the source cannot be had, or is not what the manifest pins.
     """
-    if isinstance(source, PypiSource):
-        from corpus.snapshots.pypi import fetch_release
-
-        revision, entries = fetch_release(source, downloads)
-    else:
-        from corpus.snapshots.git import fetch_commit
-
-        revision, entries = fetch_commit(source, downloads)
-    return snapshot_of(source.name, revision, entries)
-
-
-def pinned_revision(source: PypiSource | GitSource) -> str:
-    """The revision that `source` names now: its digest, or the commit behind its ref.
-
-    Raises:
-        ProvenderError: a git remote cannot be asked.
-    """
-    if isinstance(source, PypiSource):
-        return source.sha256
-    from corpus.snapshots.git import remote_commit
-
-    return remote_commit(source)
-
-
-def snapshot_of(name: str, revision: str, entries: Iterable[Entry]) -> pl.DataFrame:
-    """Hash `entries` and put them into a table; content is kept for text of a sane size."""
-    rows, leaves = [], []
-    for entry in entries:
-        if entry.mode == GITLINK:
-            leaves.append((entry.path, entry.mode, entry.data.hex()))
-            continue
-        blob = git_object("blob", entry.data)
-        leaves.append((entry.path, entry.mode, blob))
-        if not _is_utf8(entry.path):
-            continue  # part of the tree, but no table can name it
-        content = entry.data if _is_source_text(entry) else None
-        rows.append((entry.path, entry.mode, len(entry.data), blob, content))
-    kinds = schema.empty(schema.SNAPSHOT).schema
-    columns = ["path", "mode", "size", "blob_sha", "content"]
-    frame = pl.DataFrame(rows, schema={name: kinds[name] for name in columns}, orient="row")
-    return (
-        frame.with_columns(
-            source=pl.lit(name), revision=pl.lit(revision), tree=pl.lit(tree_id(leaves, name))
+    with _kind(source).open_tree(source, cache) as tree:
+        listing = _listing(source, tree)
+        out = optout.wanted_out(listing, wishes)
+        opted_out = (pl.col("state") == "stored") & pl.col("blob_sha").is_in(
+            sorted(out.union(tombstones))
         )
-        .select(schema.SNAPSHOT.names)
-        .sort("path")
+        listing = listing.with_columns(
+            state=pl.when(opted_out).then(pl.lit("opted_out")).otherwise("state")
+        )
+        unfit = _known_unfit(previous)
+        wanted = set(listing.filter(state="stored")["blob_sha"])
+        store.add(_fit(tree.contents(wanted - unfit.keys() - store.sizes().keys()), unfit))
+    held = wanted - unfit.keys()
+    store.sweep(held, force=bool(out or tombstones))
+    sizes = store.sizes()
+    stored = (pl.col("state") == "stored") & ~pl.col("blob_sha").is_in(sorted(unfit))
+    listing = listing.with_columns(
+        state=pl.when(pl.col("state") == "stored")
+        .then(pl.col("blob_sha").replace_strict(unfit, default="stored", return_dtype=pl.String))
+        .otherwise("state"),
+        size=pl.when(stored).then(
+            pl.col("blob_sha").replace_strict(sizes, default=None, return_dtype=pl.Int64)
+        ),
+    )
+    return listing.select(schema.SNAPSHOT.names), out
+
+
+def _listing(source: Repository, tree: Tree) -> pl.DataFrame:
+    """Every file of `tree` with what may be held of it, before any is read."""
+    sorter = _Sorter(source)
+    rows = [
+        (paths.shown(entry.path), entry.mode, entry.blob, sorter.state(entry))
+        for entry in tree.entries
+    ]
+    kinds = schema.empty(schema.SNAPSHOT).schema
+    columns = {name: kinds[name] for name in ("path", "mode", "blob_sha", "state")}
+    place = {
+        "source": source.name,
+        "origin": tree.origin,
+        "revision": tree.revision,
+        "anchor": tree.anchor,
+        "tree": tree.tree,
+    }
+    return (
+        pl.DataFrame(rows, schema=columns, orient="row")
+        .with_columns(**{name: pl.lit(value) for name, value in place.items()})
+        .sort("path", "blob_sha")
     )
 
 
-def _is_source_text(entry: Entry) -> bool:
-    return entry.mode != "120000" and len(entry.data) <= MAX_FILE_BYTES and b"\0" not in entry.data
+class _Sorter:
+    """Says what a snapshot holds of each file of a source."""
+
+    def __init__(self, source: Repository) -> None:
+        self._include = paths.Patterns(source.include, default=True)
+        self._exclude = paths.Patterns(source.exclude, default=False)
+
+    def state(self, entry: Entry) -> State:
+        if entry.mode in (LINK, GITLINK):
+            return "link" if entry.mode == LINK else "submodule"
+        if not paths.is_nameable(entry.path):
+            return "odd_path"
+        if not paths.is_read(entry.path):
+            return "no_code"
+        # A licence text counts for the files that are read, wherever it lies.
+        if paths.role(entry.path) is None and (
+            not self._include.match(entry.path) or self._exclude.match(entry.path)
+        ):
+            return "excluded"
+        return "stored"
 
 
-def tree_id(leaves: Iterable[tuple[str, str, str]], name: str = "") -> str:
-    """The git tree id of (path, mode, blob id) leaves, as `git write-tree` computes it.
-
-    Raises:
-        ProvenderError: a path is both file and folder; `name` says of which source.
-    """
-    root: dict = {}
-    for path, mode, blob in leaves:
-        *folders, last = path.split("/")
-        node = root
-        for folder in folders:
-            node = node.setdefault(folder, {})
-            if not isinstance(node, dict):
-                break
-        if not isinstance(node, dict) or last in node:
-            raise ProvenderError(
-                f"{path!r} is both a file and a folder, or there twice.",
-                where=f"source {name}",
-                remedy="Do not trust this source; leave it out of the manifest.",
-            )
-        node[last] = (mode, blob)
-    return _write_tree(root)
+def _known_unfit(previous: pl.DataFrame | None) -> dict[str, State]:
+    """The blobs that were found to be binary or too large before, which are not asked for again."""
+    if previous is None:
+        return {}
+    unfit = previous.filter(pl.col("state").is_in(["binary", "too_large"]))
+    return dict(unfit.select("blob_sha", "state").iter_rows())
 
 
-def _is_utf8(path: str) -> bool:
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _write_tree(node: dict) -> str:
-    entries = []
-    for name, child in node.items():
-        raw = name.encode("utf-8", "surrogateescape")
-        if isinstance(child, dict):
-            # git sorts a folder as if its name ended in a slash.
-            entries.append((raw + b"/", b"40000", raw, _write_tree(child)))
+def _fit(
+    blobs: Iterator[tuple[str, bytes | None]], unfit: dict[str, State]
+) -> Iterator[tuple[str, bytes]]:
+    """`blobs` without the large and the binary ones, which are noted in `unfit`."""
+    for blob, content in blobs:
+        if content is None:
+            unfit[blob] = "too_large"
+        # UTF-16 is text, though no file of ours is read in it: it is dropped by that name.
+        elif b"\0" in content and not content.startswith((b"\xff\xfe", b"\xfe\xff")):
+            unfit[blob] = "binary"
         else:
-            entries.append((raw, child[0].encode(), raw, child[1]))
-    body = b"".join(
-        mode + b" " + raw + b"\0" + bytes.fromhex(sha) for _, mode, raw, sha in sorted(entries)
-    )
-    return git_object("tree", body)
+            yield blob, content

@@ -1,0 +1,19 @@
+"""Licences: what files state (`statements`), which statement counts where (`scope`), what may be
+trained on (`policy`). SPDX expressions throughout; every piece of evidence is kept.
+"""
+
+from corpus.licences.policy import LicencePolicy, Tier, load_policy
+from corpus.licences.scope import Licence, Scopes
+from corpus.licences.statements import VERSION, Statement, header, stated
+
+__all__ = [
+    "VERSION",
+    "Licence",
+    "LicencePolicy",
+    "Scopes",
+    "Statement",
+    "Tier",
+    "header",
+    "load_policy",
+    "stated",
+]

@@ -1,0 +1,364 @@
+"""What one file states about licences: a header, a licence text, a manifest's field, REUSE.toml.
+
+Reads, never decides: which statement counts for which file is `scope`.
+"""
+
+from __future__ import annotations
+
+import email
+import json
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from defusedxml import DefusedXmlException, ElementTree
+
+from corpus.licences.policy import normal
+from corpus.paths import Role, language
+
+VERSION = "1"
+
+UNKNOWN = "LicenseRef-unknown"
+"""A licence is stated, but it is none that SPDX or the classifier knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """`by` says how (header, text, cargo …), `place` where, `expression` what, in SPDX.
+
+    An `annotation` (REUSE.toml) and an `attribute` (.gitattributes) carry their line instead.
+    """
+
+    by: str
+    place: str
+    expression: str
+
+
+_HEADER_BYTES = 6000
+_MAX_STATEMENTS = 2000
+_ID = r"\(*[A-Za-z0-9][\w.+-]*(?<!-)\)*"
+_TAG = re.compile(
+    rf"SPDX-License-Identifier:[ \t]*({_ID}(?:[ \t]+(?:OR|AND|WITH)[ \t]+{_ID})*)", re.IGNORECASE
+)
+_GATE = re.compile(r"licen[cs]|permission is hereby granted|public domain", re.IGNORECASE)
+_COMMENT_MARKS = re.compile(r"^[ \t]*(?://[/!]?|#+|/\*+!?|\*+/?|--+|\(\*+|;+|%+|/-+|<!--)?[ \t]?")
+_STARTS_COMMENT = re.compile(r"^\s*(//|#(?!\[)|/\*|\*|--|\(\*|;|%|/-|<!--|\"\"\"|''')")
+_STARTS_TEXT = re.compile(r"/\*|\(\*|/-|<!--|\"\"\"|'''")
+_ENDS_TEXT = re.compile(r"\*/|\*\)|-/|-->|\"\"\"|'''")
+_COPYRIGHT = re.compile(
+    r"^.*(copyright|\(c\)\s*\d{4}|©|all rights reserved).*$", re.IGNORECASE | re.MULTILINE
+)
+_MIN_TEXT_COVERAGE = 50.0
+
+# What headers say in a sentence, where there is no text for the classifier to compare.
+_PHRASES = [
+    (re.compile(pattern, re.IGNORECASE), spdx)
+    for pattern, spdx in (
+        (r"mozilla public licen[cs]e,? v(?:ersion|\.)? ?2", "MPL-2.0"),
+        (r"eclipse public licen[cs]e,? ?(?:-|v|version)? ?v?\.? ?1", "EPL-1.0"),
+        (r"eclipse public licen[cs]e,? ?(?:-|v|version)? ?v?\.? ?2", "EPL-2.0"),
+        (r"apache(?: software)?(?: licen[cs]e)?,?(?: version| v)?\.? ?2(?:\.0)?", "Apache-2.0"),
+        (r"\bmit(?:/x11)? licen[cs]e|\blicen[cs]ed? (?:under|:) ?mit\b", "MIT"),
+        (r"permission is hereby granted, free of charge, to any person obtaining a copy", "MIT"),
+        (r"bsd[- ]2[- ]clause|2[- ]clause bsd|simplified bsd", "BSD-2-Clause"),
+        (r"bsd[- ]3[- ]clause|3[- ]clause bsd|(?:new|modified|revised) bsd", "BSD-3-Clause"),
+        (r"gnu affero general public licen[cs]e", "AGPL-3.0-only"),
+        (r"gnu (?:lesser|library) general public licen[cs]e", "LGPL-2.1-only"),
+        (r"gnu general public licen[cs]e", "GPL-2.0-only"),
+    )
+]
+_CHOICE = re.compile(
+    r"at your option|\bor\b.{0,40}licen[cs]e|dual[- ]licen[cs]ed", re.IGNORECASE | re.DOTALL
+)
+_LATER = re.compile(r"any later version", re.IGNORECASE)
+
+# Trove classifiers and the free-text names of manifests whose field is not SPDX.
+_NAMES = {
+    "mit": "MIT",
+    "the mit": "MIT",
+    "apache": "Apache-2.0",
+    "apache 2": "Apache-2.0",
+    "apache 2.0": "Apache-2.0",
+    "apache software": "Apache-2.0",
+    "the apache software, version 2.0": "Apache-2.0",
+    "apache, version 2.0": "Apache-2.0",
+    "apache version 2.0": "Apache-2.0",
+    "bsd": "BSD-3-Clause",
+    "bsd 3-clause": "BSD-3-Clause",
+    "bsd 2-clause": "BSD-2-Clause",
+    "isc": "ISC",
+    "isc (iscl)": "ISC",
+    "mozilla public 2.0 (mpl 2.0)": "MPL-2.0",
+    "mozilla public 2.0": "MPL-2.0",
+    "the unlicense (unlicense)": "Unlicense",
+    "eclipse public 1.0": "EPL-1.0",
+    "eclipse public - v 1.0": "EPL-1.0",
+    "eclipse public 2.0": "EPL-2.0",
+    "eclipse public v2.0": "EPL-2.0",
+    "gnu general public v3 (gplv3)": "GPL-3.0-only",
+    "gnu general public v2 (gplv2)": "GPL-2.0-only",
+    "gnu lesser general public v3 (lgplv3)": "LGPL-3.0-only",
+    "gnu affero general public v3": "AGPL-3.0-only",
+}
+
+
+def header(path: str, content: bytes) -> list[Statement]:
+    """What a source file's first comment says: SPDX tags, else a known header, else a phrase."""
+    text = content[:_HEADER_BYTES].decode("utf-8", "replace")
+    tags = _TAG.findall(_no_examples(text))
+    if tags:
+        found = [normal(tag) or UNKNOWN for tag in tags]
+        return [Statement("spdx", path, each) for each in dict.fromkeys(found)]
+    if language(path) == "markdown":
+        return []  # a README that speaks of licences speaks of the project's
+    # Block by block: a licence is a block of its own, which many files share, so the cache knows it.
+    blocks = [block for block in _first_comments(text) if _GATE.search(block)]
+    found = (_of_header(" ".join(_COPYRIGHT.sub(" ", block).split())) for block in blocks)
+    return [Statement("header", path, each) for each in dict.fromkeys(found) if each]
+
+
+def stated(role: Role, path: str, content: bytes) -> list[Statement]:
+    """What a file of that role states of the files beside and below it."""
+    text = content.decode("utf-8", "replace")
+    if role in ("text", "sidecar"):
+        return _texts(role, path, text)
+    readers = {
+        "cargo": _cargo,
+        "pyproject": _pyproject,
+        "package_json": _package_json,
+        "pom": _pom,
+        "pkg_info": _pkg_info,
+        "reuse": _reuse,
+        "attributes": _attributes,
+    }
+    found = readers[role](text)[:_MAX_STATEMENTS]
+    return [Statement(by, path, said) for by, said in found if said is not None]
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """A `[[annotations]]` of a REUSE.toml: `pattern` matches paths below the file's folder."""
+
+    pattern: re.Pattern[str]
+    expression: str
+    precedence: str
+
+
+def annotation(said: Statement) -> Annotation:
+    """The annotation that a statement of a REUSE.toml stands for."""
+    glob, expression, precedence = json.loads(said.expression)
+    return Annotation(_reuse_glob(glob), expression, precedence)
+
+
+def _reuse(text: str) -> list[tuple[str, str | None]]:
+    """The annotations of a REUSE.toml (REUSE specification 3.3), one statement a pattern."""
+    listed = _toml(text).get("annotations", [])
+    found: list[tuple[str, str | None]] = []
+    for each in map(_table, listed if isinstance(listed, list) else []):
+        ids = [normal(text) or UNKNOWN for text in _strings(each.get("SPDX-License-Identifier"))]
+        if ids:
+            expression = normal(" AND ".join(f"({each})" for each in ids))
+            precedence = str(each.get("precedence", "closest"))
+            found += [
+                ("annotation", json.dumps([glob, expression, precedence]))
+                for glob in _strings(each.get("path"))
+            ]
+    return found
+
+
+def _attributes(text: str) -> list[tuple[str, str | None]]:
+    """The lines of a .gitattributes that say what is vendored or generated."""
+    lines = (" ".join(line.split()) for line in text.splitlines())
+    return [("attribute", line) for line in lines if "linguist-" in line and line[0] != "#"]
+
+
+def _reuse_glob(glob: str) -> re.Pattern[str]:
+    """REUSE's own patterns: `*` stays in a folder, `**` does not, a backslash escapes."""
+    pattern, position = "", 0
+    while position < len(glob):
+        if glob.startswith("**", position):
+            pattern, position = pattern + ".*", position + 2
+        elif glob[position] == "*":
+            pattern, position = pattern + "[^/]*", position + 1
+        else:
+            position += glob[position] == "\\"
+            pattern, position = pattern + re.escape(glob[position : position + 1]), position + 1
+    return re.compile(pattern)
+
+
+def _no_examples(text: str) -> str:
+    """`text` without what REUSE-IgnoreStart … REUSE-IgnoreEnd encloses."""
+    return re.sub(r"REUSE-IgnoreStart.*?(REUSE-IgnoreEnd|\Z)", "", text, flags=re.DOTALL)
+
+
+def _first_comments(text: str) -> list[str]:
+    """The comments at the head of a file, without their marks; a blank line ends one."""
+    blocks: list[list[str]] = [[]]
+    inside = False
+    for line in text.removeprefix("\ufeff").splitlines():
+        if not inside and line.strip() and not _STARTS_COMMENT.match(line):
+            break
+        opened = _STARTS_TEXT.search(line)
+        if not inside and opened:
+            inside = not _ENDS_TEXT.search(line, opened.end())
+        elif inside and _ENDS_TEXT.search(line):
+            inside = False
+        if not line.strip() and not inside:
+            blocks.append([])
+        elif not line.startswith("#!"):
+            blocks[-1].append(_ENDS_TEXT.sub("", _COMMENT_MARKS.sub("", line, count=1)))
+    return ["\n".join(block) for block in blocks if block]
+
+
+@lru_cache(maxsize=8192)
+def _of_header(text: str) -> str | None:
+    """The licence of a header, whose years and names are gone so that equal ones meet in the cache."""
+    from licenseclassifier._engine import scan
+
+    found = list(dict.fromkeys(match.id for match in scan(text).match))
+    phrases = list(dict.fromkeys(spdx for pattern, spdx in _PHRASES if pattern.search(text)))
+    if not any(each.startswith(("GPL", "LGPL", "AGPL")) for each in found):
+        found += [_later(spdx, text) for spdx in phrases if spdx not in found]
+    if not found:
+        return None
+    gnu = [each for each in found if "GPL" in each]
+    choice = not gnu and len(found) > 1 and _CHOICE.search(text)
+    return normal((" OR " if choice else " AND ").join(found)) or UNKNOWN
+
+
+def _later(spdx: str, text: str) -> str:
+    """The GNU licence of the version that `text` names, and of later ones if it says so."""
+    if "GPL" not in spdx:
+        return spdx
+    stem, number, _ = spdx.split("-")
+    if stated := re.search(r"(?:version|v\.?) ?(\d)(\.\d)?", text, re.IGNORECASE):
+        number = stated[1] + (stated[2] or ".0")
+    return f"{stem}-{number}-{'or-later' if _LATER.search(text) else 'only'}"
+
+
+def _texts(role: str, path: str, text: str) -> list[Statement]:
+    tags = _TAG.findall(text)
+    found = [normal(tag) or UNKNOWN for tag in tags] if tags else _classified(text)
+    if role == "sidecar" and not found:
+        return []
+    # The LGPL 3 is written as an addition to the GPL 3, whose text lies beside it by its own terms.
+    ids = [each for each in found if not (each.startswith("GPL-3") and _has_lgpl3(found))]
+    return [Statement(role, path, each) for each in dict.fromkeys(ids or [UNKNOWN])]
+
+
+def _has_lgpl3(found: Iterable[str]) -> bool:
+    return any(each.startswith("LGPL-3") for each in found)
+
+
+@lru_cache(maxsize=256)
+def _classified(text: str) -> list[str]:
+    from licenseclassifier import identify_license
+
+    found = list(dict.fromkeys(each.id for each in identify_license(text, _MIN_TEXT_COVERAGE)))
+    if (
+        not found and len(text) < 2000
+    ):  # `Licensed under either of MIT or Apache-2.0, at your option`
+        expression = _of_header(" ".join(text.split()))
+        found = [expression] if expression else []
+    return [normal(each) or UNKNOWN for each in found]
+
+
+def _cargo(text: str) -> list[tuple[str, str | None]]:
+    manifest = _toml(text)
+    found: list[tuple[str, str | None]] = []
+    package = _table(manifest.get("package"))
+    stated = package.get("license")
+    if isinstance(stated, str):
+        found.append(("cargo", _spdx(stated)))
+    elif _table(stated).get("workspace") is True:
+        found.append(("cargo_inherits", UNKNOWN))
+    workspace = _table(_table(manifest.get("workspace")).get("package")).get("license")
+    if isinstance(workspace, str):
+        found.append(("cargo_workspace", _spdx(workspace)))
+    return found
+
+
+def _spdx(field: str) -> str:
+    """A field that must be SPDX, in Cargo's old form too, where `MIT/Apache-2.0` means OR."""
+    return normal(field) or normal(field.replace("/", " OR ")) or UNKNOWN
+
+
+def _pyproject(text: str) -> list[tuple[str, str | None]]:
+    manifest = _toml(text)
+    stated = _table(manifest.get("project")).get("license")
+    poetry = _table(_table(manifest.get("tool")).get("poetry")).get("license")
+    field = _table(stated).get("text") if isinstance(stated, dict) else stated or poetry
+    return [("pyproject", _named(field))] if isinstance(field, str) else []
+
+
+def _package_json(text: str) -> list[tuple[str, str | None]]:
+    try:
+        manifest = json.loads(text)
+    except (ValueError, RecursionError):
+        return []
+    stated = _table(manifest).get("license")
+    field = _table(stated).get("type") if isinstance(stated, dict) else stated
+    if not isinstance(field, str) or field.upper().startswith("SEE LICENSE"):
+        return []
+    if field == "UNLICENSED":  # npm's word for: all rights reserved
+        return [("package_json", UNKNOWN)]
+    return [("package_json", normal(field) or _named(field) or UNKNOWN)]
+
+
+def _pom(text: str) -> list[tuple[str, str | None]]:
+    try:
+        root = ElementTree.fromstring(text.encode())
+    except (ElementTree.ParseError, DefusedXmlException, ValueError, RecursionError):
+        return []
+    names = [
+        (each.text or "").strip()
+        for licence in root.iterfind("{*}licenses/{*}license")
+        for each in licence.iterfind("{*}name")
+    ]
+    # Maven: several licences of a project are a choice.
+    found = [_named(name) or UNKNOWN for name in names]
+    return [("pom", normal(" OR ".join(found)))] if found else []
+
+
+def _pkg_info(text: str) -> list[tuple[str, str | None]]:
+    message = email.message_from_string(text)
+    expression = message.get("License-Expression")
+    if expression:
+        return [("pkg_info", normal(str(expression)) or UNKNOWN)]
+    named = _named(str(message.get("License") or ""))
+    classifiers = [str(each) for each in message.get_all("Classifier", [])]
+    trove = {
+        spdx
+        for each in classifiers
+        if each.startswith("License ::") and (spdx := _named(each.rpartition("::")[2].strip()))
+    }
+    # Classifiers do not say how several licences combine: bind to all of them, the careful reading.
+    return [("pkg_info", named or normal(" AND ".join(sorted(trove))))]
+
+
+def _named(field: str) -> str | None:
+    """The licence that a free-text field names, if it is one of the common names."""
+    if not field or "\n" in field.strip():
+        return None
+    short = " ".join(re.sub(r"\blicen[cs]e\b", " ", field, flags=re.IGNORECASE).split())
+    short = short.lower().replace(" ,", ",").removesuffix(" (mit)").strip(" .")
+    return _NAMES.get(short) or _NAMES.get(short.removeprefix("the ")) or normal(field)
+
+
+def _toml(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return {}
+
+
+def _table(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _strings(value: object) -> list[str]:
+    listed = value if isinstance(value, list) else [value]
+    return [each for each in listed if isinstance(each, str)]
