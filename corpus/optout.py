@@ -14,7 +14,6 @@ from pydantic import Field, StringConstraints, model_validator
 
 from common.config import Settings, load
 from corpus.paths import Patterns
-from corpus.snapshots.tree import GITLINK, LINK
 
 _SWHID = re.compile(r"^swh:1:(cnt|dir|rev):([0-9a-f]{40})$")
 _EMPTY_BLOB = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
@@ -49,7 +48,7 @@ class OptOut(Settings):
         `snapshot` has the columns source, origin, anchor, tree, path, mode and blob_sha of
         `schema.SNAPSHOT`.
         """
-        rows = snapshot.filter(~pl.col("mode").is_in([LINK, GITLINK]))
+        rows = snapshot.filter(pl.col("mode").str.starts_with("100"))  # no links, no submodules
         if rows.is_empty() or not self.is_about(rows["source"][0], rows["origin"][0]):
             return rows["blob_sha"].clear()
         if self.swhid is not None:

@@ -1,4 +1,4 @@
-"""Jobs: `ingest` for one source, `build` for everything after the sources."""
+"""Jobs: `ingest` for one source, `refresh_corpus` and `build` for what comes after the sources."""
 
 from __future__ import annotations
 
@@ -13,9 +13,14 @@ INGEST = dg.define_asset_job(
     selection=_PER_SOURCE,
     description="One source, from its repository to its pairs.",
 )
+REFRESH_CORPUS = dg.define_asset_job(
+    "refresh_corpus",
+    selection=dg.AssetSelection.assets("codesearchnet_pairs", "corpus"),
+    description="All pairs to the corpus.",
+)
 BUILD = dg.define_asset_job(
     "build",
     selection=dg.AssetSelection.all() - _PER_SOURCE,
     description="All pairs to corpus, checkpoint, model, metrics and report.",
 )
-JOBS = [INGEST, BUILD]
+JOBS = [INGEST, REFRESH_CORPUS, BUILD]

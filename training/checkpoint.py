@@ -8,16 +8,20 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 
 from common.errors import ProvenderError
 from common.hashing import digest, digest_file
 from training.recipe import Recipe
 
-VERSION = "1"
+VERSION = "2"
 """Raise it when training code changes what a recipe and a corpus give."""
 
 MANIFEST = "manifest.json"
+PROVENANCE = "provenance.parquet"
+_PROVENANCE = ["source", "revision", "path", "blob_sha", "swhid", "license", "license_tier"]
 
 
 def data_version(corpus: Path) -> str:
@@ -48,6 +52,19 @@ def sources_of(corpus: Path) -> list[dict[str, Any]]:
         {**{name: row[name] for name in columns}, "pairs": row["source_count"]}
         for row in counted.to_pylist()
     ]
+
+
+def write_provenance(corpus: Path, path: Path) -> None:
+    """Write which files a corpus was made of: each once, with its SWHID, licence and number of pairs."""
+    table = ds.dataset(corpus, format="parquet").to_table(columns=_PROVENANCE)
+    # A pair's SWHID names its lines; its file's does not.
+    of_file = [str(each).partition(";lines=")[0] for each in table["swhid"].to_pylist()]
+    table = table.set_column(table.schema.get_field_index("swhid"), "swhid", pa.array(of_file))
+    counted = table.group_by(_PROVENANCE).aggregate([([], "count_all")])
+    files = counted.rename_columns([*_PROVENANCE, "pairs"]).sort_by(
+        [("source", "ascending"), ("path", "ascending"), ("blob_sha", "ascending")]
+    )
+    pq.write_table(files, path, compression="zstd")
 
 
 def manifest(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.atomic import replacing_folder, write_json
 from common.errors import ProvenderError
-from training.checkpoint import MANIFEST, read_manifest
+from training.checkpoint import MANIFEST, PROVENANCE, read_manifest
 from training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def export(checkpoint: Path, output: Path) -> dict[str, Any]:
     merge(encoder)
     with replacing_folder(output) as folder:
         encoder.save_pretrained(str(folder), create_model_card=False, safe_serialization=True)
+        shutil.copyfile(checkpoint / PROVENANCE, folder / PROVENANCE)
         write_json(manifest, folder / MANIFEST)
         after = _probe(MultiVectorEncoder(str(folder), device="cpu"))
         if abs(before - after) > _TOLERANCE:

@@ -22,12 +22,14 @@ from common.device import pick
 from common.errors import ProvenderError
 from training.checkpoint import (
     MANIFEST,
+    PROVENANCE,
     base_version,
     data_version,
     fingerprint,
     is_current,
     manifest,
     read_manifest,
+    write_provenance,
 )
 from training.pipes import session
 from training.recipe import Recipe, load_recipe
@@ -134,6 +136,7 @@ def _fit(recipe: Recipe, stage: Stage, data: str, current: str) -> dict[str, Any
     )
     with replacing_folder(stage.output) as folder:
         adapter.save_pretrained(str(folder / "adapter"), safe_serialization=True)
+        write_provenance(stage.corpus, folder / PROVENANCE)
         write_json(result, folder / MANIFEST)
     return result
 

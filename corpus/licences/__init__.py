@@ -4,7 +4,7 @@ trained on (`policy`). SPDX expressions throughout; every piece of evidence is k
 
 from corpus.licences.policy import LicencePolicy, Tier, load_policy
 from corpus.licences.scope import Licence, Scopes
-from corpus.licences.statements import VERSION, Statement, header, stated
+from corpus.licences.statements import VERSION, Statement, header, header_text, stated
 
 __all__ = [
     "VERSION",
@@ -14,6 +14,7 @@ __all__ = [
     "Statement",
     "Tier",
     "header",
+    "header_text",
     "load_policy",
     "stated",
 ]

@@ -120,6 +120,13 @@ def header(path: str, content: bytes) -> list[Statement]:
     return [Statement("header", path, each) for each in dict.fromkeys(found) if each]
 
 
+def header_text(content: bytes) -> str:
+    """The comments of a file's head that speak of a licence or a copyright, as they stand there."""
+    blocks = _first_comments(content[:_HEADER_BYTES].decode("utf-8", "replace"))
+    wanted = (each for each in blocks if _GATE.search(each) or _COPYRIGHT.search(each))
+    return "\n\n".join(wanted).strip()
+
+
 def stated(role: Role, path: str, content: bytes) -> list[Statement]:
     """What a file of that role states of the files beside and below it."""
     text = content.decode("utf-8", "replace")

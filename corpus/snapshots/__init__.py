@@ -4,7 +4,7 @@ One module a kind of source (`git`, `pypi`, `local`), each with `current_revisio
 Nothing from a source is executed or unpacked onto the disk.
 """
 
-from corpus.snapshots.snapshot import VERSION, current_revision, take_snapshot
+from corpus.snapshots.snapshot import VERSION, current_revision, open_tree, take_snapshot
 from corpus.snapshots.store import BlobStore
 
-__all__ = ["VERSION", "BlobStore", "current_revision", "take_snapshot"]
+__all__ = ["VERSION", "BlobStore", "current_revision", "open_tree", "take_snapshot"]

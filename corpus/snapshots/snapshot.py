@@ -47,6 +47,15 @@ def current_revision(source: Repository, cache: Path) -> str:
     return _kind(source).current_revision(source, cache)
 
 
+def open_tree(source: Repository, cache: Path) -> AbstractContextManager[Tree]:
+    """List the files of `source`, without their bytes.
+
+    Raises:
+        ProvenderError: the source cannot be had, or is not what the manifest pins.
+    """
+    return _kind(source).open_tree(source, cache)
+
+
 def take_snapshot(
     source: Repository,
     cache: Path,
@@ -72,7 +81,7 @@ def take_snapshot(
     Raises:
         ProvenderError: the source cannot be had, or is not what the manifest pins.
     """
-    with _kind(source).open_tree(source, cache) as tree:
+    with open_tree(source, cache) as tree:
         listing = _listing(source, tree)
         out = optout.wanted_out(listing, wishes)
         opted_out = (pl.col("state") == "stored") & pl.col("blob_sha").is_in(

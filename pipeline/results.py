@@ -1,0 +1,40 @@
+"""The metrics of the lake as tables in the terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def print_results(console: Any) -> None:
+    """The metrics, differences and gates of the lake as tables in the terminal."""
+    from rich.table import Table
+
+    from assets.metrics import DIFFERENCES, METRICS, REPORT
+    from evaluation.metrics import NAMES
+    from evaluation.report import promotion_gates
+    from resources.lake import Lake
+
+    lake = Lake()
+    metrics = lake.read(*METRICS).to_dicts()
+    for eval_set in dict.fromkeys(row["eval_set"] for row in metrics):
+        rows = [row for row in metrics if row["eval_set"] == eval_set]
+        # Narrow enough for 80 columns: the report has the other intervals.
+        table = Table(box=None, pad_edge=False)
+        table.add_column(f"{eval_set}: {rows[0]['queries']} queries", no_wrap=True)
+        for name in NAMES:
+            table.add_column(name, no_wrap=True)
+        for system in dict.fromkeys((row["system"], row["mode"]) for row in rows):
+            values = {row["metric"]: row for row in rows if (row["system"], row["mode"]) == system}
+            table.add_row(" ".join(system), *(_cell(values[name]) for name in NAMES))
+        console.print(table, "", highlight=False)
+    gates = promotion_gates(metrics, lake.read(*DIFFERENCES).to_dicts())
+    for gate in gates:
+        mark = "[green]✓[/]" if gate.passed else "[red]✗[/]"
+        console.print(f"{mark} {gate.name}: {gate.detail}", highlight=False, soft_wrap=True)
+    console.print(f"report: {lake.path(*REPORT)}", highlight=False, soft_wrap=True)
+
+
+def _cell(row: dict[str, Any]) -> str:
+    if row["metric"] not in ("P@1", "MRR"):
+        return f"{row['mean']:.3f}"
+    return f"{row['mean']:.3f} [dim]{row['low']:.2f}–{row['high']:.2f}[/]"

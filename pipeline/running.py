@@ -1,0 +1,87 @@
+"""Running a job of the code location in this process, and what its result says."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from common.atomic import write_text
+from resources.project import ROOT
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+
+def home() -> Path:
+    """DAGSTER_HOME, made with our instance settings where it has none."""
+    home = Path(os.environ.setdefault("DAGSTER_HOME", str(Path.cwd() / ".dagster")))
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / "dagster.yaml").is_file():
+        write_text(
+            (ROOT / "config" / "dagster.yaml").read_text(encoding="utf-8"), home / "dagster.yaml"
+        )
+    return home
+
+
+def run(
+    defs: dg.Definitions, job: str, instance: dg.DagsterInstance, partition: str | None = None
+) -> dg.ExecuteInProcessResult:
+    """Run `job`; a failing step is in the result, Ctrl-C is raised."""
+    result = defs.resolve_job_def(job).execute_in_process(
+        instance=instance,
+        partition_key=partition,
+        raise_on_error=False,
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+    )
+    # Dagster turns Ctrl-C into the failure of a step; to a person it means: stop everything.
+    if any(_was_interrupted(event) for event in result.get_step_failure_events()):
+        raise KeyboardInterrupt
+    return result
+
+
+def _was_interrupted(event: dg.DagsterEvent) -> bool:
+    error = event.step_failure_data.error
+    return error is not None and error.cls_name == "DagsterExecutionInterruptedError"
+
+
+def failures(result: dg.ExecuteInProcessResult) -> list[str]:
+    """What went wrong in the steps that failed, as their messages say it."""
+    texts = []
+    for event in result.get_step_failure_events():
+        data = event.step_failure_data
+        if data.user_failure_data and data.user_failure_data.description:
+            texts.append(data.user_failure_data.description)
+        elif data.error:
+            cause = data.error.cause or data.error
+            texts.append(f"{event.step_key}: {cause.message.strip()} (a fault of Provender's)")
+    return texts
+
+
+def changed(result: dg.ExecuteInProcessResult) -> int:
+    """How many assets of the run were made anew."""
+    return sum(
+        not value(event.step_materialization_data.materialization, "unchanged")
+        for event in result.get_asset_materialization_events()
+    )
+
+
+def value(materialization: Any, key: str) -> Any:
+    """A metadata value of a materialization, or null."""
+    found = materialization.metadata.get(key)
+    return found.value if found is not None else None
+
+
+def quiet() -> None:
+    """Keep the libraries' own notes out of a user's terminal."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+    warnings.filterwarnings("ignore", module="dagster")
+    # peft asks transformers 5.23 for an attribute by its old name.
+    warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+    for name in ("alembic", "mlflow", "httpx", "transformers"):
+        logging.getLogger(name).setLevel(logging.ERROR)
