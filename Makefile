@@ -30,6 +30,7 @@ ui: $(STAMP) ## Dagster (webserver and daemon) and MLflow on this machine
 
 bench: $(STAMP) ## throughput as ratios measured in one run
 	@$(BIN)/python -m tests.benchmarks.extraction
+	@$(BIN)/python -m tests.benchmarks.refresh
 
 clean: ## remove what was installed and built; the lake stays unless LAKE=1
 	rm -rf $(VENV) .pytest_cache .ruff_cache .coverage .dagster

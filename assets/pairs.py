@@ -22,6 +22,7 @@ from assets.common import (
 from common.hashing import digest
 from corpus import schema
 from corpus.pairs import body, dataset, doc, path
+from corpus.pairs.base import refresh
 from resources.lake import Lake, Stored
 from resources.project import Project
 
@@ -53,12 +54,13 @@ def _pairs(
     )
     def pairs(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
         units = of_source("units", context.partition_key)
+        place = pairs_of(pair_type, context.partition_key)
         return produce(
             lake,
-            pairs_of(pair_type, context.partition_key),
+            place,
             schema.PAIRS,
             fingerprint=digest(version, versions(lake, units)),
-            make=lambda: build(lake.read(*units)),
+            make=lambda: refresh(build, version, lake.read(*units), lake.read_if_there(*place)),
             metadata=lambda frame: {"query_kinds": counts(frame, "query_kind")},
         )
 

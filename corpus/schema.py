@@ -139,6 +139,7 @@ PAIRS = pa.schema(
         _column("signature", _TEXT, "the header on one line"),
         _column("query_kind", _TEXT, "doc, keywords, property, prose, symptom, implementation …"),
         _column("pair_type", _TEXT, "doc, path, body, readme, proof or dataset"),
+        _column("builder", _TEXT, "versions of the extractor and of what made the pair"),
         *_PLACE,
         *_SPAN,
         _column("symbol", _TEXT, "name with its type or trait"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import polars as pl
@@ -9,9 +10,8 @@ import polars as pl
 from common.hashing import digest
 from corpus import schema
 
-_FROM_UNIT = [
-    name for name in schema.UNITS.names if name in schema.PAIRS.names and name != "signature"
-]
+_OF_REVISION = ["revision", "license", "license_tier", "domain", "swhid"]
+"""What of a unit may change while its file's bytes do not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,37 @@ class Proposal:
     doc_rest: str
 
 
-def to_pairs(proposals: list[Proposal], units: pl.DataFrame, pair_type: str) -> pl.DataFrame:
+def refresh(
+    build: Callable[[pl.DataFrame], pl.DataFrame],
+    version: str,
+    units: pl.DataFrame,
+    previous: pl.DataFrame | None,
+) -> pl.DataFrame:
+    """`build(units)`, in which the pairs of files that did not change come from `previous`.
+
+    `build` must make the pairs of a file from the units of that file alone, in the units' order.
+    """
+    if previous is None:
+        return build(units)
+    marked = units.with_row_index("row").with_columns(builder=_builder(version))
+    key = ["unit_id", "path", "blob_sha", "builder"]
+    carried = previous.drop(_OF_REVISION).join(
+        marked.select(*key, *_OF_REVISION), on=key, how="inner", maintain_order="left"
+    )
+    fresh = units.join(carried.select("path", "blob_sha").unique(), on=key[1:3], how="anti")
+    pairs = pl.concat([carried.select(schema.PAIRS.names), build(fresh)])
+    place = marked.select("unit_id", "row")
+    ordered = pairs.join(place, on="unit_id", how="left", maintain_order="left")
+    return ordered.sort("row", maintain_order=True).select(schema.PAIRS.names)
+
+
+def _builder(version: str) -> pl.Expr:
+    return pl.format("{}/{}", "extractor", pl.lit(version))
+
+
+def to_pairs(
+    proposals: list[Proposal], units: pl.DataFrame, pair_type: str, version: str
+) -> pl.DataFrame:
     """The proposals joined with what `units` (rows of `schema.UNITS`) knows of their code."""
     proposed = pl.DataFrame(
         [(each.unit_id, each.query, each.query_kind, each.doc_rest) for each in proposals],
@@ -36,6 +66,7 @@ def to_pairs(proposals: list[Proposal], units: pl.DataFrame, pair_type: str) -> 
     )
     return joined.with_columns(
         pair_type=pl.lit(pair_type),
+        builder=_builder(version),
         pair_id=pl.struct("query", "positive").map_elements(_pair_id, return_dtype=pl.String),
     ).select(schema.PAIRS.names)
 

@@ -53,7 +53,7 @@ def body_pairs(units: pl.DataFrame) -> pl.DataFrame:
         {"unit_id": list(stripped), "code": list(stripped.values())},
         schema={"unit_id": pl.String, "code": pl.String},
     )
-    return to_pairs(proposals, units.drop("code").join(code, on="unit_id"), "body")
+    return to_pairs(proposals, units.drop("code").join(code, on="unit_id"), "body", VERSION)
 
 
 def words_of(code: str) -> tuple[list[str], list[str], str]:

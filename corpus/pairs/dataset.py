@@ -125,6 +125,7 @@ def _pair(row: dict[str, str], source: DatasetSource, tier: str) -> dict[str, An
         "signature": positive.strip().splitlines()[0],
         "query_kind": "doc",
         "pair_type": "dataset",
+        "builder": VERSION,
         "source": source.name,
         "revision": commit,
         "path": paths.shown(row["path"]),

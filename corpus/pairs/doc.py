@@ -32,7 +32,7 @@ def doc_pairs(units: pl.DataFrame) -> pl.DataFrame:
         for unit_id, doc in units.filter(pl.col("doc") != "").select("unit_id", "doc").iter_rows()
         for proposal in proposals_of(unit_id, doc)
     ]
-    return to_pairs(proposals, units, "doc")
+    return to_pairs(proposals, units, "doc", VERSION)
 
 
 def proposals_of(unit_id: str, doc: str) -> list[Proposal]:

@@ -48,7 +48,7 @@ def path_pairs(units: pl.DataFrame) -> pl.DataFrame:
         if query:
             taken[unit["path"]] = taken.get(unit["path"], 0) + 1
             proposals.append(Proposal(unit["unit_id"], query, "keywords", ""))
-    return to_pairs(proposals, units, "path")
+    return to_pairs(proposals, units, "path", VERSION)
 
 
 def path_query(unit: dict) -> str:

@@ -32,12 +32,10 @@ def main() -> int:
     lake = Lake()
     sources: list[bytes] = []
     for name in Project().load_manifest().names:
-        if lake.stored("files", f"source={name}", "data.parquet"):
-            kept = lake.read("files", f"source={name}", "data.parquet").filter(
-                pl.col("kept"), pl.col("language") == "rust"
-            )
-            snapshot = lake.read("repos", f"source={name}", "data.parquet")
-            sources += kept.join(snapshot, on="path")["content"].to_list()
+        files = lake.read_if_there("files", f"source={name}", "data.parquet")
+        if files is not None:
+            kept = files.filter(pl.col("kept"), pl.col("language") == "rust")
+            sources += [content for _, content in lake.blobs(name).read(kept["blob_sha"].to_list())]
     if not sources:
         print("the lake has no Rust files yet: run `make demo` first", file=sys.stderr)
         return 1
