@@ -88,7 +88,7 @@ def extract_units(
         found.update(frame["path"])
     units = pl.concat(frames).sort("path", "start_line", "symbol", maintain_order=True)
     new_barren = fresh.filter(~pl.col("path").is_in(sorted(found))).select(key)
-    return Extracted(units, pl.concat([still_barren, new_barren]).sort("path"), counts)
+    return Extracted(units, pl.concat([still_barren, new_barren]).sort("path"), +counts)
 
 
 def _extractor_of() -> pl.Expr:
@@ -106,7 +106,7 @@ def _carried(wanted: pl.DataFrame, domain: str, previous: pl.DataFrame | None) -
     fresh = wanted.select("path", "blob_sha", "extractor", *of_file)
     return (
         previous.drop(of_file)
-        .join(fresh, on=["path", "blob_sha", "extractor"], how="inner")
+        .join(fresh, on=["path", "blob_sha", "extractor"], how="inner", maintain_order="left")
         .with_columns(
             domain=pl.when(pl.col("dialect").is_null())
             .then(pl.lit(domain))
@@ -128,9 +128,9 @@ def _parsed(fresh: pl.DataFrame, contents: Contents, domain: str) -> Iterator[pl
         clean, found = redact.redact(content.removeprefix(b"\xef\xbb\xbf"))
         found_at = places.pop(blob)
         extract, _ = extractor(found_at[0]["language"])
-        definitions = extract(clean)
+        definitions = _numbered(extract(clean))
         for file in found_at:
-            rows += [_row(file, each, domain, found) for each in definitions]
+            rows += [_row(file, *each, domain, found) for each in definitions]
         if len(rows) > _CHUNK_ROWS:
             yield pl.DataFrame(rows, schema=kinds)
             rows = []
@@ -139,7 +139,18 @@ def _parsed(fresh: pl.DataFrame, contents: Contents, domain: str) -> Iterator[pl
     yield pl.DataFrame(rows, schema=kinds)
 
 
-def _row(file: dict, unit: Definition, domain: str, found: list[redact.Found]) -> dict:
+def _numbered(definitions: list[Definition]) -> list[tuple[Definition, int]]:
+    """Each with the number of equally named ones before it on its line, which is mostly none."""
+    seen: Counter[tuple[str, str, int]] = Counter()
+    found = []
+    for each in definitions:
+        place = (each.module, each.symbol, each.start_line)
+        found.append((each, seen[place]))
+        seen[place] += 1
+    return found
+
+
+def _row(file: dict, unit: Definition, number: int, domain: str, found: list[redact.Found]) -> dict:
     # A file with one harness is not all proof: only the unit's own attributes make it formal.
     formal = unit.dialect is not None
     names = ("source", "revision", "path", "blob_sha", "language", "license", "license_tier")
@@ -148,7 +159,10 @@ def _row(file: dict, unit: Definition, domain: str, found: list[redact.Found]) -
         **asdict(unit),
         **{name: file[name] for name in names},
         "prose": " ".join(prose(unit.doc)),
-        "unit_id": digest(file["source"], file["path"], unit.module, unit.symbol, unit.start_line),
+        "unit_id": digest(
+            *(file["source"], file["path"], unit.module, unit.symbol, unit.start_line),
+            *((number,) if number else ()),
+        ),
         "category": "verification" if formal else "code",
         "is_test": unit.is_test or file["is_test"],
         "domain": "formal" if formal else domain,

@@ -134,7 +134,7 @@ def _problems(manifest: Manifest, policy: Any) -> Iterator[tuple[str, str]]:
         places.setdefault(place, source.name)
         if isinstance(source, PathSource) and not source.path.is_dir():
             yield source.name, f"there is no folder {source.path}."
-        if isinstance(source, GitSource) and "@" in urlsplit(source.url).netloc.rpartition(":")[0]:
+        if isinstance(source, GitSource) and urlsplit(source.url).password:
             yield source.name, "the address holds credentials: give them to git instead."
         if isinstance(source, DatasetSource):
             yield from (
@@ -230,7 +230,8 @@ def _cost(source: Repository) -> str:
     with open_tree(source, Lake().path("cache")) as tree:
         read = [entry.path for entry in tree.entries if paths.is_read(entry.path)]
         languages = Counter(language for path in read if (language := paths.language(path)))
-    told = ", ".join(f"{language} {count}" for language, count in languages.most_common(4))
+    most = sorted(languages.items(), key=lambda each: (-each[1], each[0]))[:4]
+    told = ", ".join(f"{language} {count}" for language, count in most)
     seconds = max(1, round(len(read) / _FILES_A_SECOND))
     return (
         f"{len(tree.entries)} files at {tree.revision[:12]}; the next refresh reads {len(read)} of"

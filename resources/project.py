@@ -37,7 +37,10 @@ class Project(dg.ConfigurableResource):
         return load_policy(Path(self.licences))
 
     def load_optouts(self) -> OptOuts:
-        return load_optouts(Path(self.optout))
+        return load_optouts(self.optout_path())
+
+    def optout_path(self) -> Path:
+        return Path(os.environ.get("PROVENDER_OPTOUT", self.optout))
 
     def load_curriculum(self) -> Curriculum:
         return load_curriculum(Path(self.curriculum))

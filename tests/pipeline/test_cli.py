@@ -28,7 +28,7 @@ def test_an_unknown_key_in_the_manifest_is_named_with_the_nearest_known_one(tmp_
     code, told = run("demo", "--sources", str(manifest))
     assert code == 1
     assert told.startswith(
-        f"error: {manifest}: unknown key `sources.0.git.reff`; did you mean `ref`?"
+        f"error: {manifest}: line 2: unknown key `sources.0.git.reff`; did you mean `ref`?"
     )
     assert told.count("\n") == 1
 

@@ -45,7 +45,7 @@ def test_the_model_descends_from_the_sources() -> None:
     assert {"repos", "files", "units", "doc_pairs", "corpus", "stage_rust", "model"} <= named
 
 
-@pytest.mark.parametrize("job", ["ingest", "build"])
+@pytest.mark.parametrize("job", ["ingest", "refresh_corpus", "build"])
 def test_the_jobs_resolve(job: str) -> None:
     assert build_definitions().resolve_job_def(job).name == job
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -19,8 +20,21 @@ import yaml
 from tests.corpus.snapshots.repository import Repository
 from tests.tiny import NOUNS, VERBS
 
+PUBLISHED = json.dumps(
+    {
+        "repo": "someone/geometry",
+        "path": "shapes.py",
+        "func_name": "area",
+        "language": "python",
+        "partition": "train",
+        "docstring": "Compute the area of a circle of this radius.",
+        "code": 'def area(radius):\n    """Compute the area of a circle of this radius."""\n'
+        "    return 3.14159 * radius * radius  # in square metres\n",
+        "url": f"https://example.org/someone/geometry/blob/{'ab' * 20}/shapes.py#L1-L3",
+    }
+)
 PER_SOURCE = ["repos", "files", "units", "doc_pairs", "path_pairs", "body_pairs"]
-REST = ["corpus", "eval_queries", "stage_rust", "model", "metrics", "report"]
+REST = ["codesearchnet_pairs", "corpus", "eval_queries", "stage_rust", "model", "metrics", "report"]
 
 
 def rust(salt: str) -> str:
@@ -62,6 +76,10 @@ def world(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> 
         sources.append(
             {"name": name, "kind": "git", "url": str(tmp_path / name), "ref": "main", "split": name}
         )
+    (tmp_path / "published.jsonl").write_text(PUBLISHED, encoding="utf-8")
+    sources.append(
+        {"name": "published", "kind": "dataset", "paths": ["published.jsonl"], "license": "MIT"}
+    )
     sources.insert(1, {"name": "gone", "kind": "git", "url": str(tmp_path / "gone"), "ref": "main"})
     (tmp_path / "sources.yaml").write_text(yaml.safe_dump({"sources": sources}), encoding="utf-8")
     recipe = {
@@ -125,7 +143,7 @@ def test_a_demo_builds_everything_names_the_source_that_failed_and_then_does_not
     assert "doc_test: 48 queries" in told
     lake = world.folder / "lake"
     train = pl.read_parquet(lake / "corpus" / "split=train")
-    assert train["source"].unique().to_list() == ["train"]
+    assert sorted(train["source"].unique()) == ["published", "train"]
     assert {"doc", "body"} <= set(train["pair_type"])
     first = materializations()
     for name in PER_SOURCE:
