@@ -31,7 +31,7 @@ def files(context: dg.AssetExecutionContext, lake: Lake, project: Project) -> dg
     options = (source.domain, source.nested_licences, source.max_test_files)
 
     def classify() -> pl.DataFrame:
-        previous = lake.read_if_there(*place)
+        previous = lake.read_if_there(*place, schema=schema.FILES)
         return rules.classify(lake.read(*snapshot), lake.blobs(name).read, policy, source, previous)
 
     return produce(

@@ -60,7 +60,9 @@ def _pairs(
             place,
             schema.PAIRS,
             fingerprint=digest(version, versions(lake, units)),
-            make=lambda: refresh(build, version, lake.read(*units), lake.read_if_there(*place)),
+            make=lambda: refresh(
+                build, version, lake.read(*units), lake.read_if_there(*place, schema=schema.PAIRS)
+            ),
             metadata=lambda frame: {"query_kinds": counts(frame, "query_kind")},
         )
 

@@ -56,7 +56,7 @@ def _take(
         source,
         lake.path("cache"),
         lake.blobs(source.name),
-        previous=lake.read_if_there(*of_source(TABLE, source.name)),
+        previous=lake.read_if_there(*of_source(TABLE, source.name), schema=schema.SNAPSHOT),
         wishes=wishes,
         tombstones=set(tombstones["blob_sha"]),
     )

@@ -36,8 +36,8 @@ def units(context: dg.AssetExecutionContext, lake: Lake, project: Project) -> dg
             lake.read(*kept),
             lake.blobs(name).read,
             domain,
-            lake.read_if_there(*place),
-            lake.read_if_there(*barren),
+            lake.read_if_there(*place, schema=schema.UNITS),
+            lake.read_if_there(*barren, schema=schema.BARREN),
         )
         work.update(found.counts)
         lake.write(found.barren, schema.BARREN, *barren, fingerprint=fingerprint)

@@ -66,10 +66,11 @@ def _explain(problem: Any, model: type[BaseModel], text: str) -> str:
 def _line(node: Any, location: Sequence[int | str]) -> int:
     """The line of the innermost node of a document that `location` leads to, from 1."""
     line = node.start_mark.line + 1
-    for step in location:
+    for place, step in enumerate(location, 1):
         if isinstance(node, yaml.MappingNode):
             found = [(key, value) for key, value in node.value if key.value == str(step)]
-            if found:
+            # A scalar leads nowhere: the step is the tag of a union, which is called like a key.
+            if found and (place == len(location) or not isinstance(found[0][1], yaml.ScalarNode)):
                 [(key, node), *_] = found
                 line = key.start_mark.line + 1
             # Else a step that is not in the document: a missing key, or the tag of a union.

@@ -153,28 +153,42 @@ class Manifest(Settings):
         return [each for each in self.sources if isinstance(each, DatasetSource)]
 
 
-def load_manifest(path: Path) -> Manifest:
-    """Read a manifest; relative paths in it are taken from its folder.
+def load_manifest(*paths: Path) -> Manifest:
+    """Read manifests into one; relative paths in each are taken from its folder.
 
     Raises:
-        ProvenderError: the file breaks the schema, or names a source twice.
+        ProvenderError: a file breaks the schema, or a source is named twice.
     """
-    manifest = load(path, Manifest)
-    twice = [name for name, count in Counter(manifest.names).items() if count > 1]
+    sources = [
+        _anchored(source, path.resolve().parent)
+        for path in paths
+        for source in load(path, Manifest).sources
+    ]
+    twice = [name for name, count in Counter(each.name for each in sources).items() if count > 1]
     if twice:
         raise ProvenderError(
             f"source names appear twice: {', '.join(twice)}.",
-            where=str(path),
+            where=", ".join(map(str, paths)),
             remedy="Give each source a name of its own.",
         )
-    folder = path.resolve().parent
-    return Manifest(sources=[_anchored(source, folder) for source in manifest.sources])
+    return Manifest(sources=sources)
 
 
 def _anchored(source: AnySource, folder: Path) -> AnySource:
     changes: dict[str, Any] = {}
     if isinstance(source, PathSource):
-        changes["path"] = folder / source.path.expanduser()
+        changes["path"] = _absolute(source.path, folder, source)
     elif isinstance(source, DatasetSource):
-        changes["paths"] = [folder / path.expanduser() for path in source.paths]
+        changes["paths"] = [_absolute(path, folder, source) for path in source.paths]
     return source.model_copy(update=changes)
+
+
+def _absolute(path: Path, folder: Path, source: AnySource) -> Path:
+    try:
+        return folder / path.expanduser()
+    except RuntimeError:
+        raise ProvenderError(
+            f"{path} begins with the home of somebody whom this machine does not know.",
+            where=f"source {source.name}",
+            remedy="Write the whole path.",
+        ) from None

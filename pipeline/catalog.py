@@ -35,8 +35,8 @@ _FILES_A_SECOND = 300
 """Files that two cores take from git to pairs in a second (docs/sources.md)."""
 
 
-def print_sources(path: Path) -> int:
-    """The table of a manifest's sources, as the lake knows them."""
+def print_sources() -> int:
+    """The table of the manifest's sources, as the lake knows them."""
     from rich.table import Table
 
     from resources.lake import Lake
@@ -45,7 +45,7 @@ def print_sources(path: Path) -> int:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("source", "revision", "licence", "tier", "kept", "dropped", "last refresh"):
         table.add_column(column, no_wrap=column not in ("licence", "tier", "dropped"))
-    manifest = load_manifest(path)
+    manifest = Project().load_manifest()
     for source in manifest.repositories:
         table.add_row(*_row(source, lake, policy))
     for source in manifest.datasets:
@@ -88,10 +88,10 @@ def _main_tier(kept: pl.DataFrame) -> str:
     return str(counted["license_tier"][0]) if counted.height else "none"
 
 
-def print_check(path: Path) -> int:
-    """Check a manifest without a network; the exit code is 1 where something is wrong."""
+def print_check() -> int:
+    """Check the manifest without a network; the exit code is 1 where something is wrong."""
     console = _console()
-    manifest, policy = load_manifest(path), Project().load_policy()
+    manifest, policy = Project().load_manifest(), Project().load_policy()
     problems = list(_problems(manifest, policy))
     for name, what in problems:
         console.print(f"[red]✗[/] {name}: {what}", highlight=False, soft_wrap=True)
@@ -104,7 +104,7 @@ def print_check(path: Path) -> int:
         told = ", ".join(f"{value} {count}" for value, count in Counter(values).most_common())
         console.print(f"{title}: {told}", highlight=False, soft_wrap=True)
     mark = "[red]✗[/]" if problems else "[green]✓[/]"
-    console.print(f"{mark} {len(manifest.sources)} sources, {len(problems)} problems in {path}")
+    console.print(f"{mark} {len(manifest.sources)} sources, {len(problems)} problems")
     return 1 if problems else 0
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from common.errors import ProvenderError
-from resources.project import Project, manifest_path
+from resources.project import Project
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,8 +22,13 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 Sources = Annotated[
-    Path | None,
-    typer.Option("--sources", "--manifest", help="A source manifest.", show_default=False),
+    list[Path] | None,
+    typer.Option(
+        "--sources",
+        "--manifest",
+        help="A source manifest; may be given more than once. The quickstart's by default.",
+        show_default=False,
+    ),
 ]
 LakeFolder = Annotated[Path | None, typer.Option("--lake", help="The lake; ./lake by default.")]
 Jobs = Annotated[
@@ -61,7 +66,7 @@ def list_sources(
     from pipeline import catalog
 
     work = catalog.print_check if check else catalog.print_sources
-    _told(lambda: work(manifest_path()), sources, lake)
+    _told(work, sources, lake)
 
 
 @app.command()
@@ -117,10 +122,10 @@ def ui(
     _told(lambda: _ui(port, mlflow_port), None, None)
 
 
-def _told(work: Callable[[], int], sources: Path | None, lake: Path | None) -> None:
+def _told(work: Callable[[], int], sources: list[Path] | None, lake: Path | None) -> None:
     """Run `work` for the given manifest and lake; end with its exit code, or with one line of fault."""
-    if sources is not None:
-        os.environ["PROVENDER_SOURCES"] = str(sources.resolve())
+    if sources:
+        os.environ["PROVENDER_SOURCES"] = os.pathsep.join(str(each.resolve()) for each in sources)
     if lake is not None:
         os.environ["PROVENDER_LAKE"] = str(lake.resolve())
     try:

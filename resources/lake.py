@@ -101,9 +101,13 @@ class Lake(dg.ConfigurableResource):
         """The bytes of a source's files."""
         return BlobStore(self.path("blobs", f"source={source}"))
 
-    def read_if_there(self, *parts: str) -> pl.DataFrame | None:
-        """The table at `parts`, or null."""
-        return self.read(*parts) if self.path(*parts).is_file() else None
+    def read_if_there(self, *parts: str, schema: pa.Schema | None = None) -> pl.DataFrame | None:
+        """The table at `parts`, or null; null too where an older version wrote it by another `schema`."""
+        if self.stored(*parts) is None:
+            return None
+        if schema is not None and not pq.read_schema(self.path(*parts)).equals(schema):
+            return None
+        return self.read(*parts)
 
     def read_every(self, table: str, schema: pa.Schema) -> pl.DataFrame:
         """The rows of a table of all sources, those that left the manifest included."""

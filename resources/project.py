@@ -16,9 +16,12 @@ ROOT = Path(__file__).resolve().parent.parent
 """The checkout: config/ lies below it."""
 
 
-def manifest_path() -> Path:
-    """The source manifest: PROVENDER_SOURCES, else the quickstart's."""
-    return Path(os.environ.get("PROVENDER_SOURCES", ROOT / "config" / "sources_quickstart.yaml"))
+def manifest_paths() -> list[Path]:
+    """The source manifests that PROVENDER_SOURCES names (as PATH names folders), else the quickstart's."""
+    named = os.environ.get("PROVENDER_SOURCES")
+    if not named:
+        return [ROOT / "config" / "sources_quickstart.yaml"]
+    return [Path(each) for each in named.split(os.pathsep) if each]
 
 
 class Project(dg.ConfigurableResource):
@@ -31,7 +34,7 @@ class Project(dg.ConfigurableResource):
     recipe: str = str(ROOT / "config" / "train_quickstart.yaml")
 
     def load_manifest(self) -> Manifest:
-        return load_manifest(Path(self.sources) if self.sources else manifest_path())
+        return load_manifest(*([Path(self.sources)] if self.sources else manifest_paths()))
 
     def load_policy(self) -> LicencePolicy:
         return load_policy(Path(self.licences))

@@ -66,7 +66,11 @@ def pair(number: int, **changes: Any) -> dict[str, Any]:
         "file_context": f"alpha/{noun}.rs",
         "source": "alpha",
         "revision": "1.0",
+        "path": f"{noun}.rs",
+        "blob_sha": f"{NOUNS.index(noun):040x}",
+        "swhid": f"swh:1:cnt:{NOUNS.index(noun):040x};path=/{noun}.rs;lines={number + 1}-{number + 3}",
         "license": "MIT",
+        "license_tier": "permissive",
         "weight": 1.0,
     }
     return row | changes

@@ -59,10 +59,13 @@ def write_provenance(corpus: Path, path: Path) -> None:
     table = ds.dataset(corpus, format="parquet").to_table(columns=_PROVENANCE)
     # A pair's SWHID names its lines; its file's does not.
     of_file = [str(each).partition(";lines=")[0] for each in table["swhid"].to_pylist()]
-    table = table.set_column(table.schema.get_field_index("swhid"), "swhid", pa.array(of_file))
+    table = table.set_column(
+        table.schema.get_field_index("swhid"), "swhid", pa.array(of_file, pa.string())
+    )
     counted = table.group_by(_PROVENANCE).aggregate([([], "count_all")])
+    order = ("source", "path", "blob_sha", "swhid", "revision")
     files = counted.rename_columns([*_PROVENANCE, "pairs"]).sort_by(
-        [("source", "ascending"), ("path", "ascending"), ("blob_sha", "ascending")]
+        [(name, "ascending") for name in order]
     )
     pq.write_table(files, path, compression="zstd")
 

@@ -34,6 +34,12 @@ def export(checkpoint: Path, output: Path) -> dict[str, Any]:
     from training.model import merge
 
     manifest = read_manifest(checkpoint)
+    if not (checkpoint / PROVENANCE).is_file():
+        raise ProvenderError(
+            f"The checkpoint does not say which files it was made of: it has no {PROVENANCE}.",
+            where=str(checkpoint),
+            remedy="Train it again with this version.",
+        )
     encoder = load_adapted(checkpoint)
     before = _probe(encoder)
     merge(encoder)

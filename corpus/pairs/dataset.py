@@ -51,7 +51,7 @@ _ALIASES = {
 }
 _URL = re.compile(
     r"^https?://(?P<host>[^/]+)/(?P<repo>[^/]+/[^/]+)/blob/(?P<commit>[0-9a-f]{40})/(?P<path>[^#]+)"
-    r"(?:#L(?P<first>\d+)(?:-L(?P<last>\d+))?)?$"
+    r"(?:#L(?P<first>\d{1,9})(?:-L(?P<last>\d{1,9}))?)?$"
 )
 _OPENING = re.compile(r"[rRuUbB]{0,2}(\"\"\"|'''|\"|')\s*$")
 
@@ -65,28 +65,33 @@ def dataset_pairs(
         ProvenderError: a file cannot be had, or holds no data set.
     """
     counts: Counter[str] = Counter()
-    best: list[tuple[int, str, dict[str, Any]]] = []
+    best: list[tuple[int, str, dict[str, str]]] = []
+    held: set[str] = set()
     for row in _rows(source, cache, counts):
         reason = _unwanted(row, source, wishes)
         if reason:
             counts[reason] += 1
             continue
-        key = digest(source.seed, row["url"], row["func_name"], row["code"])
+        key = digest(source.seed, row)
+        if key in held:
+            counts["duplicate"] += 1
+            continue
         # A heap of the smallest hashes, the largest of them on top.
-        item = (-int(key, 16), key, row)
-        if len(best) < source.sample:
-            heapq.heappush(best, item)
-        elif item > best[0]:
-            heapq.heapreplace(best, item)
-            counts["not_sampled"] += 1
-        else:
+        held.add(key)
+        heapq.heappush(best, (-int(key, 16), key, row))
+        if len(best) > source.sample:
+            held.discard(heapq.heappop(best)[1])
             counts["not_sampled"] += 1
     tier = policy.tier(source.license)
-    made = (_pair(row, source, tier) for _, _, row in sorted(best, key=lambda item: item[1]))
-    pairs = [pair for pair in made if pair is not None]
-    counts["doc_in_code"] += len(best) - len(pairs)
+    pairs: list[dict[str, Any]] = []
+    for _, _, row in sorted(best, key=lambda item: item[1]):
+        pair = _pair(row, source, tier)
+        if isinstance(pair, str):
+            counts[pair] += 1
+        else:
+            pairs.append(pair)
     frame = pl.DataFrame(pairs, schema=schema.empty(schema.PAIRS).schema)
-    unique = frame.unique("pair_id", maintain_order=True)
+    unique = frame.unique("pair_id", keep="first", maintain_order=True)
     counts["duplicate"] += frame.height - unique.height
     return unique.sort("pair_id"), +counts
 
@@ -97,7 +102,7 @@ def _unwanted(row: dict[str, str], source: DatasetSource, wishes: OptOuts) -> st
     checks = (
         ("partition", row["partition"] not in ("", source.partition)),
         ("language", bool(source.languages) and row["language"] not in source.languages),
-        ("no_docstring", not row["docstring"] or not row["code"]),
+        ("no_docstring", not row["docstring"].strip() or not row["code"].strip()),
         ("doc_short", len(row["docstring"].split()) < _MIN_QUERY_WORDS),
         ("vendored_or_generated", paths.is_vendored(path) or paths.is_generated(path)),
         ("opt_out", bool(wishes.optout) and names_row(wishes, _origin(row), path)),
@@ -105,18 +110,21 @@ def _unwanted(row: dict[str, str], source: DatasetSource, wishes: OptOuts) -> st
     return next((reason for reason, hit in checks if hit), None)
 
 
-def _pair(row: dict[str, str], source: DatasetSource, tier: str) -> dict[str, Any] | None:
-    """One row of `schema.PAIRS`; null where the docstring cannot be taken out of its code."""
-    code = _without_doc(row["code"], row["docstring"])
+def _pair(row: dict[str, str], source: DatasetSource, tier: str) -> dict[str, Any] | str:
+    """One row of `schema.PAIRS`, or why there is none."""
     every = [each for paragraph in prose(row["docstring"]) for each in sentences(paragraph)]
-    if code is None or not every:
-        return None
+    if not every:
+        return "no_prose"
+    code = _without_doc(row["code"], row["docstring"])
+    if code is None or not code.strip():
+        return "doc_in_code"
     query, positive = redact_text(every[0].rstrip(". ")), redact_text(code)
     url = _URL.match(row["url"])
     commit = url["commit"] if url else ""
     first = int(url["first"] or 1) if url else 1
     last = int(url["last"] or first) if url else first + row["code"].count("\n")
-    anchor = f"swh:1:rev:{commit}" if commit else ""
+    path = paths.shown(row["path"])
+    place = f"origin={_escaped(_origin(row))};path=/{_escaped(path)};lines={first}-{last}"
     return {
         "pair_id": digest(normal(query), normal(positive)),
         "query": query,
@@ -128,13 +136,13 @@ def _pair(row: dict[str, str], source: DatasetSource, tier: str) -> dict[str, An
         "builder": VERSION,
         "source": source.name,
         "revision": commit,
-        "path": paths.shown(row["path"]),
+        "path": path,
         "blob_sha": "",
         "start_line": first,
         "end_line": last,
         "symbol": row["func_name"],
         "unit_id": digest(source.name, row["url"], row["func_name"], positive),
-        "swhid": f"{anchor};origin={_origin(row)};path=/{row['path']};lines={first}-{last}",
+        "swhid": f"swh:1:rev:{commit};{place}" if commit else "",
         "language": row["language"],
         "dialect": None,
         "category": "code",
@@ -142,13 +150,18 @@ def _pair(row: dict[str, str], source: DatasetSource, tier: str) -> dict[str, An
         "license": source.license,
         "license_tier": tier,
         "domain": source.domain,
-        "file_context": f"{row['repo'].rpartition('/')[2]}/{row['path']}",
+        "file_context": f"{row['repo'].rpartition('/')[2]}/{path}",
     }
 
 
 def _origin(row: dict[str, str]) -> str:
     url = _URL.match(row["url"])
     return f"https://{url['host']}/{url['repo']}" if url else row["repo"]
+
+
+def _escaped(value: str) -> str:
+    """`value` as a qualifier of a SWHID."""
+    return value.replace("%", "%25").replace(";", "%3B")
 
 
 def _without_doc(code: str, docstring: str) -> str | None:
@@ -198,14 +211,12 @@ def _parquet_rows(file: Path) -> Iterator[dict[str, str]]:
 def _json_rows(file: Path, counts: Counter[str], where: str) -> Iterator[dict[str, str]]:
     for line in _lines(file, where):
         try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
+            row = _named(json.loads(line))
+            "".join(row.values()).encode()  # half a surrogate pair is JSON, but no text
+        except (AttributeError, ValueError, RecursionError):
             counts["broken_line"] += 1
-            continue
-        if isinstance(row, dict):
-            yield _named(row)
         else:
-            counts["broken_line"] += 1
+            yield row
 
 
 def _lines(file: Path, where: str) -> Iterator[bytes]:

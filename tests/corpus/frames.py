@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import polars as pl
 import pyarrow as pa
 
-from corpus import schema
+from common.hashing import git_object
+from corpus import paths, schema
+from corpus.files import Contents
 from corpus.licences import LicencePolicy
-from corpus.snapshots.snapshot import Entry, snapshot_of
+from corpus.snapshots.tree import Entry, tree_id
+from corpus.sources import GitSource
 
 LONG_CODE = "fn long_enough(left: u64, right: u64) -> u64 {\n    left.wrapping_add(right)\n}"
 
@@ -21,14 +24,20 @@ POLICY = LicencePolicy(
         "weak_lib": ["LGPL-3.0-only"],
         "strong": ["GPL-3.0-only", "GPL-2.0-only"],
     },
-    keep=["permissive", "weak_file"],
+    keep=["owned", "permissive", "weak_file"],
 )
+
+ORIGIN = "https://example.org/me/demo.git"
+SOURCE = GitSource(name="demo", url=ORIGIN)
+COMMIT = "c" * 40
+BLOB = "0" * 40
+SWHID = f"swh:1:cnt:{BLOB};origin={ORIGIN};anchor=swh:1:rev:{COMMIT};path=/src/lib.rs"
 
 _PLACE = {
     "source": "demo",
     "revision": "r1",
     "path": "src/lib.rs",
-    "blob_sha": "0" * 40,
+    "blob_sha": BLOB,
     "start_line": 1,
     "end_line": 3,
     "language": "rust",
@@ -41,6 +50,7 @@ _PLACE = {
     "symbol": "long_enough",
     "signature": "fn long_enough()",
     "unit_id": "u1",
+    "swhid": f"{SWHID};lines=1-3",
 }
 _UNIT = {
     **_PLACE,
@@ -51,6 +61,7 @@ _UNIT = {
     "prose": "",
     "attributes": [],
     "code": LONG_CODE,
+    "redacted": [],
     "extractor": "rust-1",
 }
 _PAIR = {
@@ -61,17 +72,51 @@ _PAIR = {
     "doc_rest": "",
     "query_kind": "doc",
     "pair_type": "doc",
-    "swhid": "swh:1:cnt:0",
+    "builder": "rust-1/1",
 }
 
 
-def snapshot(files: Mapping[str, str | bytes], *, revision: str = "r1") -> pl.DataFrame:
-    """A snapshot of the source `demo` that holds `files`."""
-    entries = [
-        Entry(path, "100644", text.encode() if isinstance(text, str) else text)
-        for path, text in files.items()
-    ]
-    return snapshot_of("demo", revision, entries)
+def snapshot(
+    files: Mapping[str, str | bytes],
+    *,
+    revision: str = "r1",
+    states: Mapping[str, str] | None = None,
+) -> pl.DataFrame:
+    """A snapshot of `SOURCE` that holds `files`: those that the pipeline reads, or `states` as it says."""
+    raw = {path: _bytes(text) for path, text in files.items()}
+    entries = [Entry(path, "100644", git_object("blob", data)) for path, data in raw.items()]
+    said = states or {}
+    rows = []
+    for each in sorted(entries, key=lambda entry: entry.path):
+        state = said.get(each.path, "stored" if paths.is_read(each.path) else "no_code")
+        rows.append(
+            {
+                "source": SOURCE.name,
+                "origin": ORIGIN,
+                "revision": revision,
+                "anchor": f"swh:1:rev:{COMMIT}",
+                "tree": tree_id(entries, "frames"),
+                "path": each.path,
+                "mode": each.mode,
+                "size": len(raw[each.path]) if state == "stored" else None,
+                "blob_sha": each.blob,
+                "state": state,
+            }
+        )
+    return pl.DataFrame(rows, schema=schema.empty(schema.SNAPSHOT).schema)
+
+
+def contents(files: Mapping[str, str | bytes], asked: list[str] | None = None) -> Contents:
+    """Gives the bytes of `files` by blob, as a store does, and notes in `asked` what it gave."""
+    held = {git_object("blob", _bytes(text)): _bytes(text) for text in files.values()}
+
+    def read(blobs: Collection[str]) -> Iterator[tuple[str, bytes]]:
+        for blob in [each for each in held if each in blobs]:
+            if asked is not None:
+                asked.append(blob)
+            yield blob, held[blob]
+
+    return read
 
 
 def units(*rows: dict[str, Any]) -> pl.DataFrame:
@@ -89,3 +134,7 @@ def _frame(
     for row in full:
         row.setdefault("file_context", f"{row['source']}/{row['path']}")
     return pl.DataFrame(full, schema=schema.empty(table).schema)
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text.encode() if isinstance(text, str) else text

@@ -36,6 +36,11 @@ def build(*rows: dict[str, Any], **limits: int) -> tuple[pl.DataFrame, list[tupl
     return corpus, drops.select("source", "reason", "pairs").rows()
 
 
+def built(*rows: dict[str, Any], **options: Any) -> tuple[pl.DataFrame, list[tuple]]:
+    corpus, drops = build_corpus(pairs(*rows), SPLITS, CURRICULUM, **options)
+    return corpus, drops.select("source", "reason", "pairs").rows()
+
+
 def test_fit_pairs_are_kept_whole() -> None:
     corpus, drops = build(pair(1), pair(2))
 
@@ -62,6 +67,15 @@ def test_weight_is_that_of_the_domain_and_one_by_default() -> None:
 
     assert corpus["weight"].to_list() == [1.0, 5.0, 1.0]
     assert corpus["weight"].dtype == pl.Float32
+
+
+def test_weight_of_a_source_goes_before_that_of_its_domain() -> None:
+    corpus, _ = built(
+        *(pair(1), pair(2, domain="formal"), pair(3, source="held", domain="formal")),
+        weights={"demo": 0.5},
+    )
+
+    assert corpus.select("unit_id", "weight").rows() == [("u1", 0.5), ("u2", 0.5), ("u3", 5.0)]
 
 
 @pytest.mark.parametrize(
@@ -107,6 +121,54 @@ def test_code_length_is_counted_in_characters() -> None:
 def test_proof_harness_is_no_plain_test() -> None:
     kept, _ = build(pair(1, is_test=True, dialect="kani"))
     assert kept.height == 1
+
+
+@pytest.mark.parametrize("language", ["lean", "tlaplus", "smtlib"])
+def test_proof_in_a_formal_language_is_no_plain_test(language: str) -> None:
+    assert build(pair(1, is_test=True, language=language))[0].height == 1
+
+
+@pytest.mark.parametrize("tier", ["owned", "permissive", "weak_file", "weak_lib"])
+def test_tier_that_is_admitted_by_default_is_kept(tier: str) -> None:
+    assert build(pair(1, license_tier=tier))[0].height == 1
+
+
+@pytest.mark.parametrize("tier", ["strong", "none"])
+def test_tier_that_is_not_admitted_is_dropped(tier: str) -> None:
+    corpus, drops = build(pair(1, license_tier=tier), pair(2))
+
+    assert corpus["unit_id"].to_list() == ["u2"]
+    assert drops == [("demo", Drop.LICENCE.value, 1)]
+
+
+def test_tiers_that_are_admitted_can_be_set() -> None:
+    curriculum = Curriculum(admit=["strong"], domain_weights={})
+    corpus, _ = build_corpus(pairs(pair(1, license_tier="strong"), pair(2)), SPLITS, curriculum)
+
+    assert corpus["unit_id"].to_list() == ["u1"]
+
+
+def test_code_of_a_dropped_licence_does_not_keep_a_copy_out() -> None:
+    corpus, _ = build(pair(1, license_tier="strong"), pair(2, positive=code("thing_1")), pair(3))
+
+    assert corpus["unit_id"].to_list() == ["u2", "u3"]
+
+
+def test_file_with_a_tombstone_is_dropped_wherever_it_turns_up() -> None:
+    out = "1" * 40
+    corpus, drops = built(
+        *(pair(1, blob_sha=out), pair(2, blob_sha=out, source="held", path="fork.rs"), pair(3)),
+        tombstones={out, "2" * 40},
+    )
+
+    assert corpus["unit_id"].to_list() == ["u3"]
+    assert drops == [("demo", Drop.OPTED_OUT.value, 1), ("held", Drop.OPTED_OUT.value, 1)]
+
+
+def test_opt_out_goes_before_every_other_reason() -> None:
+    _, drops = built(pair(1, license_tier="none", query="Adds"), tombstones={"0" * 40})
+
+    assert drops == [("demo", Drop.OPTED_OUT.value, 1)]
 
 
 def test_limits_can_be_set() -> None:
@@ -226,6 +288,20 @@ def test_shipped_curriculum_draws_formal_pairs_more_often() -> None:
     found = load_curriculum(CONFIG / "curriculum.yaml")
 
     assert found.domain_weights["formal"] > found.domain_weights["rust"] > 0
+
+
+def test_shipped_curriculum_admits_no_strong_licence() -> None:
+    found = load_curriculum(CONFIG / "curriculum.yaml")
+
+    assert found.admit == ["owned", "permissive", "weak_file", "weak_lib"]
+
+
+def test_unknown_tier_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "curriculum.yaml"
+    path.write_text("domain_weights: {rust: 1}\nadmit: [permissive, free]\n")
+
+    with pytest.raises(ProvenderError, match=r"line 2: `admit\.1`"):
+        load_curriculum(path)
 
 
 def test_weight_must_be_positive(tmp_path: Path) -> None:

@@ -4,10 +4,13 @@ from typing import Any
 import polars as pl
 import pytest
 
+from common.errors import ProvenderError
+from common.hashing import git_object
 from corpus import schema
-from corpus.extract import SUPPORTED, extract_units, versions
+from corpus.extract import SUPPORTED, Extracted, extract_units, versions
 from corpus.files import classify
-from tests.corpus.frames import POLICY, snapshot
+from corpus.sources import GitSource, Repository
+from tests.corpus.frames import COMMIT, ORIGIN, POLICY, SOURCE, contents, snapshot
 
 CARGO = '[package]\nlicense = "MIT"\n'
 A = "/// Adds **one**.\nfn add_one(x: u8) -> u8 { x + 1 }\nfn other() {}\n"
@@ -15,15 +18,37 @@ B = "impl Foo {\n    fn method(&self) {}\n}\n"
 FILES = {"Cargo.toml": CARGO, "src/a.rs": A, "src/b.rs": B}
 
 
-def extracted(
+def extract(
     files: dict[str, str],
-    previous: pl.DataFrame | None = None,
+    before: Extracted | None = None,
     *,
     revision: str = "r1",
-    domain: str = "rust",
+    source: Repository = SOURCE,
+    asked: list[str] | None = None,
+) -> Extracted:
+    listed = classify(snapshot(files, revision=revision), contents(files), POLICY, source)
+    return extract_units(
+        listed,
+        contents(files, asked),
+        source.domain,
+        None if before is None else before.units,
+        None if before is None else before.barren,
+    )
+
+
+def extracted(
+    files: dict[str, str], before: Extracted | None = None, **options: Any
 ) -> tuple[pl.DataFrame, Counter[str]]:
-    taken = snapshot(files, revision=revision)
-    return extract_units(classify(taken, POLICY), taken, domain, previous)
+    found = extract(files, before, **options)
+    return found.units, found.counts
+
+
+def of_domain(domain: Any) -> GitSource:
+    return SOURCE.model_copy(update={"domain": domain})
+
+
+def blob(text: str) -> str:
+    return git_object("blob", text.encode())
 
 
 def only(text: str, path: str = "src/a.rs", **options: Any) -> dict[str, Any]:
@@ -61,6 +86,9 @@ def test_unit_knows_where_it_comes_from() -> None:
         "attributes": [],
         "code": "fn add_one(x: u8) -> u8 { x + 1 }",
         "file_context": "demo/src/a.rs",
+        "swhid": f"swh:1:cnt:9abb771b10cc63f83fd8933f28add4282680c634;origin={ORIGIN}"
+        f";anchor=swh:1:rev:{COMMIT};path=/src/a.rs;lines=2-2",
+        "redacted": [],
         "extractor": versions()["rust"],
     }
 
@@ -83,7 +111,7 @@ def test_source_without_units_gives_an_empty_table() -> None:
 
 
 def test_unit_with_a_proof_attribute_is_formal_in_any_source() -> None:
-    row = only("#[kani::proof]\nfn check() {}\n", domain="personal")
+    row = only("#[kani::proof]\nfn check() {}\n", source=of_domain("personal"))
 
     assert (row["domain"], row["category"], row["dialect"]) == ("formal", "verification", "kani")
 
@@ -91,7 +119,7 @@ def test_unit_with_a_proof_attribute_is_formal_in_any_source() -> None:
 def test_other_unit_of_a_file_with_proofs_is_plain_code() -> None:
     units, _ = extracted(
         {"Cargo.toml": CARGO, "a.rs": "#[kani::proof]\nfn check() {}\nfn real() {}\n"},
-        domain="personal",
+        source=of_domain("personal"),
     )
 
     assert units.select("symbol", "domain", "category").rows() == [
@@ -126,26 +154,31 @@ def test_first_extraction_parses_every_file() -> None:
 
 
 def test_unchanged_file_is_not_parsed_again() -> None:
-    before, _ = extracted(FILES)
+    before = extract(FILES)
     # A mark that only a carried row can have: parsing would write the true signature again.
-    marked = before.with_columns(signature=pl.lit("carried"))
+    marked = before.units.with_columns(signature=pl.lit("carried"))
+    asked: list[str] = []
 
-    units, counts = extracted(FILES, marked)
+    units, counts = extracted(FILES, Extracted(marked, before.barren, Counter()), asked=asked)
 
     assert counts == {"carried": 2}
     assert set(units["signature"]) == {"carried"}
+    assert asked == []
 
 
 def test_changed_file_is_parsed_again() -> None:
-    before, _ = extracted(FILES)
-    units, counts = extracted({**FILES, "src/b.rs": "fn fresh() {}\n"}, before, revision="r2")
+    before = extract(FILES)
+    asked: list[str] = []
+    fresh = "fn fresh() {}\n"
+    units, counts = extracted({**FILES, "src/b.rs": fresh}, before, revision="r2", asked=asked)
 
     assert counts == {"carried": 1, "parsed": 1}
+    assert asked == [blob(fresh)]
     assert units["symbol"].to_list() == ["add_one", "other", "fresh"]
 
 
 def test_units_of_a_deleted_file_vanish() -> None:
-    before, _ = extracted(FILES)
+    before = extract(FILES)
     units, counts = extracted({"Cargo.toml": CARGO, "src/b.rs": B}, before)
 
     assert units["path"].unique().to_list() == ["src/b.rs"]
@@ -153,7 +186,7 @@ def test_units_of_a_deleted_file_vanish() -> None:
 
 
 def test_moved_file_is_parsed_at_its_new_place() -> None:
-    before, _ = extracted(FILES)
+    before = extract(FILES)
     units, counts = extracted({"Cargo.toml": CARGO, "src/c.rs": A, "src/b.rs": B}, before)
 
     assert units["path"].unique(maintain_order=True).to_list() == ["src/b.rs", "src/c.rs"]
@@ -161,52 +194,190 @@ def test_moved_file_is_parsed_at_its_new_place() -> None:
 
 
 def test_rows_of_another_extractor_version_are_made_again() -> None:
-    before, _ = extracted(FILES)
-    old = before.with_columns(extractor=pl.lit("rust-0"), signature=pl.lit("old"))
+    before = extract(FILES)
+    old = before.units.with_columns(extractor=pl.lit("rust-0"), signature=pl.lit("old"))
 
-    units, counts = extracted(FILES, old)
+    units, counts = extracted(FILES, Extracted(old, before.barren, Counter()))
 
     assert counts == {"parsed": 2}
-    assert units.equals(before)
+    assert units.equals(before.units)
 
 
 def test_file_that_is_dropped_now_loses_its_units() -> None:
-    before, _ = extracted(FILES)
+    before = extract(FILES)
     units, _ = extracted({**FILES, "Cargo.toml": '[package]\nlicense = "GPL-3.0-only"\n'}, before)
 
     assert units.height == 0
 
 
-@pytest.mark.parametrize(
-    "after",
-    [
-        pytest.param(FILES, id="unchanged"),
-        pytest.param({**FILES, "src/a.rs": "// Moved down.\n" + A}, id="changed"),
-        pytest.param({"Cargo.toml": CARGO, "src/b.rs": B}, id="deleted"),
-        pytest.param({**FILES, "src/aa.rs": A, "z.rs": B}, id="added"),
-        pytest.param({**FILES, "Cargo.toml": '[package]\nlicense = "MPL-2.0"\n'}, id="relicensed"),
-        pytest.param({"Cargo.toml": CARGO}, id="emptied"),
-    ],
-)
-def test_refresh_equals_a_full_rebuild(after: dict[str, str]) -> None:
-    before, _ = extracted(FILES)
-    refreshed, _ = extracted(after, before, revision="r2")
-    rebuilt, _ = extracted(after, revision="r2")
+def test_functions_of_one_name_on_one_line_are_two_units() -> None:
+    units, _ = extracted(
+        {"Cargo.toml": CARGO, "a.rs": "impl A { fn f() { 1 } } impl A { fn f() { 2 } }\n"}
+    )
 
-    assert schema.conform(refreshed, schema.UNITS).equals(schema.conform(rebuilt, schema.UNITS))
+    assert units["symbol"].to_list() == ["A::f", "A::f"]
+    assert units["unit_id"].n_unique() == 2
 
 
 def test_unit_id_stays_while_place_and_symbol_do() -> None:
-    before = only("fn f() { 1 }\n")
-    after = only("fn f() { 2 }\n")
+    one = only("fn f() { 1 }\n")
+    two = only("fn f() { 2 }\n")
 
-    assert before["unit_id"] == after["unit_id"]
-    assert before["blob_sha"] != after["blob_sha"]
+    assert one["unit_id"] == two["unit_id"]
+    assert one["blob_sha"] != two["blob_sha"]
 
 
 def test_carried_units_take_the_domain_of_today() -> None:
-    before, _ = extracted(FILES)
-    after, counts = extracted(FILES, before, domain="personal")
+    before = extract(FILES)
+    after, counts = extracted(FILES, before, source=of_domain("personal"))
 
     assert counts == {"carried": 2}
     assert set(after["domain"]) == {"personal"}
+
+
+# Files without units
+
+
+EMPTY = "pub struct Nothing;\n"
+HALF = {**FILES, "src/c.rs": EMPTY}
+
+
+def test_file_without_units_is_known_by_its_bytes_and_the_extractor() -> None:
+    found = extract(HALF)
+
+    assert schema.conform(found.barren, schema.BARREN).to_pylist() == [
+        {"path": "src/c.rs", "blob_sha": blob(EMPTY), "extractor": versions()["rust"]}
+    ]
+
+
+def test_file_without_units_is_not_parsed_again() -> None:
+    asked: list[str] = []
+    found = extract(HALF, extract(HALF), asked=asked, revision="r2")
+
+    assert found.counts == {"carried": 3}
+    assert found.barren.height == 1
+    assert asked == []
+
+
+def test_file_that_gets_units_is_not_barren_any_more() -> None:
+    found = extract({**FILES, "src/c.rs": B}, extract(HALF))
+
+    assert found.counts == {"carried": 2, "parsed": 1}
+    assert found.barren.height == 0
+
+
+def test_file_that_was_without_units_for_another_extractor_is_parsed_again() -> None:
+    before = extract(HALF)
+    old = before.barren.with_columns(extractor=pl.lit("rust-0"))
+    found = extract(HALF, Extracted(before.units, old, Counter()))
+
+    assert found.counts == {"carried": 2, "parsed": 1}
+    assert found.barren.equals(before.barren)
+
+
+def test_barren_file_that_is_gone_is_forgotten() -> None:
+    assert extract(FILES, extract(HALF)).barren.height == 0
+
+
+# Bytes
+
+
+def test_same_bytes_at_two_places_are_read_once_and_are_two_units() -> None:
+    asked: list[str] = []
+    found = extract({"Cargo.toml": CARGO, "src/a.rs": A, "tests/a.rs": A}, asked=asked)
+
+    assert asked == [blob(A)]
+    assert found.counts == {"parsed": 2}
+    assert found.units.select("path", "is_test").unique(maintain_order=True).rows() == [
+        ("src/a.rs", False),
+        ("tests/a.rs", True),
+    ]
+    assert found.units["unit_id"].n_unique() == 4
+
+
+def test_example_is_parsed_again_where_the_domain_makes_it_a_test_or_none() -> None:
+    files = {"Cargo.toml": CARGO, "examples/a.rs": A}
+    before = extract(files)
+    found = extract(files, before, source=of_domain("formal"))
+
+    assert set(before.units["is_test"]) == {True}
+    assert set(found.units["is_test"]) == {False}
+    assert found.counts == {"parsed": 1}
+
+
+def test_bytes_that_are_missing_say_what_to_do() -> None:
+    listed = classify(snapshot(FILES), contents(FILES), POLICY, SOURCE)
+
+    with pytest.raises(ProvenderError, match="The bytes of 1 files are not in the lake") as caught:
+        extract_units(listed, contents({"src/b.rs": B}), "rust")
+    assert caught.value.where == "source demo"
+
+
+def test_mark_of_utf8_is_no_part_of_the_code() -> None:
+    assert only("\ufefffn f() {}\n")["code"] == "fn f() {}"
+
+
+# Redaction
+
+
+TOKEN = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
+
+
+def test_secrets_and_addresses_are_in_no_column() -> None:
+    row = only(f'/// Ask a.person@company.com.\nfn f() -> &str {{ "{TOKEN}" }}\n')
+
+    assert row["doc"] == "Ask somebody@example.org."
+    assert row["prose"] == "Ask somebody@example.org."
+    assert row["code"] == 'fn f() -> &str { "REDACTED" }'
+    assert TOKEN not in str(row)
+    assert row["redacted"] == ["betterleaks.github-pat", "email"]
+
+
+def test_unit_names_only_what_was_found_in_its_own_lines() -> None:
+    text = (
+        f'const KEY: &str = "{TOKEN}";\n'
+        "/// Ask a.person@company.com,\n/// or somebody else.\n#[inline]\nfn one() {\n}\n"
+        f'fn two() -> &str {{\n    "{TOKEN}"\n}}\n'
+        "fn three() {}\n"
+    )
+    units, _ = extracted({"Cargo.toml": CARGO, "a.rs": text})
+
+    assert units.select("symbol", "redacted").rows() == [
+        ("one", ["email"]),
+        ("two", ["betterleaks.github-pat"]),
+        ("three", []),
+    ]
+
+
+def test_lines_stay_where_they_are_after_redaction() -> None:
+    row = only(f'const KEY: &str = "{TOKEN}";\n\nfn f() {{\n}}\n')
+
+    assert (row["start_line"], row["end_line"]) == (3, 4)
+    assert row["swhid"].endswith(";path=/src/a.rs;lines=3-4")
+
+
+# What the revision says
+
+
+def test_carried_units_take_licence_and_place_of_today() -> None:
+    before = extract(FILES)
+    files = {**FILES, "Cargo.toml": '[package]\nlicense = "MPL-2.0"\n'}
+    after = extract(files, before, revision="r2")
+
+    assert after.counts == {"carried": 2}
+    assert set(after.units.select("revision", "license", "license_tier").rows()) == {
+        ("r2", "MPL-2.0", "weak_file")
+    }
+    assert after.units.equals(extract(files, revision="r2").units)
+
+
+def test_carried_units_are_anchored_in_the_revision_of_today() -> None:
+    before = extract(FILES)
+    taken = snapshot(FILES).with_columns(anchor=pl.lit("swh:1:rev:" + "d" * 40))
+    listed = classify(taken, contents(FILES), POLICY, SOURCE)
+    after = extract_units(listed, contents({}), "rust", before.units, before.barren)
+
+    assert after.units["swhid"].str.extract(r"anchor=([^;]*)").unique().to_list() == [
+        "swh:1:rev:" + "d" * 40
+    ]
+    assert after.units["swhid"].str.extract(r"lines=(.*)").to_list() == ["2-2", "3-3", "2-2"]

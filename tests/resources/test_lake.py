@@ -71,3 +71,60 @@ def test_absent_tables_are_left_out_of_a_union(lake: Lake) -> None:
 def test_the_environment_names_the_lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROVENDER_LAKE", str(tmp_path))
     assert Lake().path("a", "b") == tmp_path / "a" / "b"
+
+
+def test_equal_tables_are_equal_files(lake: Lake) -> None:
+    one = lake.write(ROWS, SCHEMA, "a.parquet", fingerprint="one")
+    two = lake.write(
+        pl.concat([ROWS.head(1), ROWS.tail(1)]), SCHEMA, "b.parquet", fingerprint="one"
+    )
+    assert one.path.read_bytes() == two.path.read_bytes()
+
+
+def test_a_table_that_may_be_absent_is_read_where_it_is_there(lake: Lake) -> None:
+    assert lake.read_if_there("a.parquet") is None
+    lake.write(ROWS, SCHEMA, "a.parquet", fingerprint="one")
+    found = lake.read_if_there("a.parquet")
+    assert found is not None
+    assert found.equals(ROWS)
+
+
+def test_a_table_that_an_older_version_wrote_counts_as_absent(lake: Lake) -> None:
+    lake.write(ROWS, SCHEMA, "a.parquet", fingerprint="one")
+    newer = SCHEMA.append(pa.field("weight", pa.float32()))
+    described = pa.schema([field.with_metadata({"description": "new"}) for field in SCHEMA])
+    assert lake.read_if_there("a.parquet", schema=newer) is None
+    assert lake.read_if_there("a.parquet", schema=described) is not None
+
+
+def test_a_damaged_table_is_not_taken_for_an_absent_one(lake: Lake) -> None:
+    path = lake.path("a.parquet")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"PAR1 this is none")
+    with pytest.raises(ProvenderError, match="This table is damaged"):
+        lake.read_if_there("a.parquet")
+
+
+def test_rows_of_every_source_are_read_in_the_order_of_their_names(lake: Lake) -> None:
+    for name in ("two", "one"):
+        rows = ROWS.with_columns(name=pl.lit(name))
+        lake.write(rows, SCHEMA, "things", f"source={name}", "data.parquet", fingerprint=name)
+    lake.write(ROWS, SCHEMA, "other", "source=three", "data.parquet", fingerprint="three")
+    found = lake.read_every("things", SCHEMA)
+    assert found["name"].to_list() == ["one", "one", "two", "two"]
+    assert found.schema == ROWS.schema
+
+
+def test_a_table_without_sources_is_empty(lake: Lake) -> None:
+    found = lake.read_every("things", SCHEMA)
+    assert found.height == 0
+    assert found.schema == ROWS.schema
+
+
+def test_each_source_has_bytes_of_its_own(lake: Lake) -> None:
+    lake.blobs("one").add([("a" * 40, b"bytes")])
+    assert list(lake.blobs("one").read(["a" * 40])) == [("a" * 40, b"bytes")]
+    assert lake.blobs("two").sizes() == {}
+    assert [each.parent for each in lake.path().rglob("*.parquet")] == [
+        lake.path("blobs", "source=one")
+    ]

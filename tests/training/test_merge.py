@@ -64,6 +64,23 @@ def test_a_merged_model_carries_the_manifest(checkpoint: Path, tmp_path: Path) -
     assert manifest == json.loads((tmp_path / "model/manifest.json").read_text(encoding="utf-8"))
 
 
+def test_a_merged_model_carries_the_list_of_its_files(checkpoint: Path, tmp_path: Path) -> None:
+    export(checkpoint, tmp_path / "model")
+    merged = tmp_path / "model" / "provenance.parquet"
+    assert merged.read_bytes() == (checkpoint / "provenance.parquet").read_bytes()
+
+
+def test_a_checkpoint_without_the_list_of_its_files_is_refused_in_one_line(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    older = tmp_path / "stage"
+    shutil.copytree(checkpoint, older)
+    (older / "provenance.parquet").unlink()
+    line = _refused([older, "-o", tmp_path / "model"], capsys)
+    assert f"{older}: The checkpoint does not say which files it was made of" in line
+    assert not (tmp_path / "model").exists()
+
+
 def test_a_merged_model_is_a_base_model_for_the_next_stage(
     checkpoint: Path, tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
@@ -67,7 +68,11 @@ def test_checkpoint_is_an_adapter_in_safetensors_and_a_manifest(
     trained: tuple[Path, dict[str, Any]],
 ) -> None:
     output, _ = trained
-    assert {each.name for each in output.iterdir()} == {"adapter", "manifest.json"}
+    assert {each.name for each in output.iterdir()} == {
+        "adapter",
+        "manifest.json",
+        "provenance.parquet",
+    }
     weights = _weights(output)
     assert all("lora_" in name for name in weights)
     assert any(weight.abs().max() > 0 for name, weight in weights.items() if "lora_B" in name)
@@ -96,6 +101,17 @@ def test_manifest_says_what_the_checkpoint_is_made_of(
     assert re.fullmatch("[0-9a-f]{32}", found["data_version"])
     assert set(found["code_version"]) == {"training", "provender"}
     assert found["tracking"] == {}
+
+
+def test_checkpoint_names_every_file_that_it_is_made_of(
+    trained: tuple[Path, dict[str, Any]], corpus: Path
+) -> None:
+    found = pq.read_table(trained[0] / "provenance.parquet").to_pylist()
+    rows = pq.read_table(corpus).to_pylist()
+    assert sum(each["pairs"] for each in found) == len(rows) == 48
+    places = sorted({(row["source"], row["path"], row["blob_sha"]) for row in rows})
+    assert [(each["source"], each["path"], each["blob_sha"]) for each in found] == places
+    assert not any(";lines=" in each["swhid"] for each in found)
 
 
 def test_manifest_keeps_every_step_and_the_last_figures(
