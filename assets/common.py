@@ -44,6 +44,8 @@ def produce(
     Errors that a user can act on end the step with their message alone.
     """
     with told():
+        # A table of other columns is another table, whatever it was made from.
+        fingerprint = digest(fingerprint, schema.to_string())
         stored = lake.stored(*place)
         unchanged = stored is not None and stored.fingerprint == fingerprint
         frame = lake.read(*place) if unchanged else make()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from importlib.resources import files
+from urllib.parse import unquote
 
 import jinja2
 import polars as pl
@@ -61,11 +62,11 @@ def _texts(
         [evidence.select("path"), evidence["license_evidence"].struct.unnest()], how="horizontal"
     )
     places = set(said.filter(pl.col("by").is_in(["text", "sidecar"]))["place"])
-    # One file speaks for all that bear the same header.
+    # Of all of them: equal headers are one text below, but each author's notice is to be carried.
     heads = said.filter(
-        pl.col("by").is_in(["header", "spdx"]) & (pl.col("place") == pl.col("path"))
+        pl.col("by").is_in(["header", "spdx", "notice"]) & (pl.col("place") == pl.col("path"))
     )
-    places.update(heads.unique("expression", keep="first", maintain_order=True)["place"])
+    places.update(heads["place"])
     blobs = dict(
         listed.filter(pl.col("path").is_in(sorted(places))).select("path", "blob_sha").iter_rows()
     )
@@ -85,7 +86,7 @@ def _texts(
 def _qualifier(swhid: str, name: str) -> str:
     """The value of one of a SWHID's qualifiers, or empty."""
     parts = (part.partition("=") for part in swhid.split(";")[1:])
-    return next((value for key, _, value in parts if key == name), "")
+    return next((unquote(value) for key, _, value in parts if key == name), "")
 
 
 def _by(rows: pl.DataFrame, column: str) -> Iterator[tuple[tuple, pl.DataFrame]]:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from enum import StrEnum
 
 import polars as pl
-from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
 from common.errors import ProvenderError
 from common.hashing import digest
@@ -36,6 +35,7 @@ class Drop(StrEnum):
     VENDORED = "vendored"
     BOUNDARY = "licence_boundary"
     GENERATED = "generated"
+    EMPTY = "empty"
     NOT_UTF8 = "not_utf8"
     MINIFIED = "minified"
     LICENCE = "licence_tier"
@@ -92,7 +92,7 @@ def classify(
     known = _facts(snapshot, contents, previous)
     # By path, whatever was read first: evidence is listed in this order.
     said = [each for path in sorted(known) for each in known[path].states]
-    rules = _Rules(policy, source, said)
+    rules = _Rules(policy, source, Scopes(said, policy, snapshot["path"]), said)
     rows = [
         rules.row(path, state, known.get(path, _NO_FACTS))
         for path, state in snapshot.select("path", "state").iter_rows()
@@ -155,20 +155,23 @@ class _Rules:
         self,
         policy: LicencePolicy,
         source: Repository,
+        scopes: Scopes,
         said: list[Statement],
     ) -> None:
-        self._policy, self._source = policy, source
-        self._scopes = Scopes(said, policy)
+        self._policy, self._source, self._scopes = policy, source, scopes
         self._attributes = list(_attributes(said))
         self._is_formal = source.domain == "formal"
 
     def row(self, path: str, state: str, found: Facts) -> tuple:
         """The values of `_MADE` for one file."""
-        language = paths.language(path)
-        own = [each for each in found.states if each.by in ("spdx", "header")]
+        # A licence text in Markdown documents nothing.
+        language = None if paths.role(path) == "text" else paths.language(path)
+        own = [each for each in found.states if each.by in ("spdx", "header", "notice")]
         licence = self._scopes.of(path, own)
-        # What lies behind a licence boundary is not the owner's.
-        owned = self._source.domain == "personal" and licence.boundary is None
+        # What lies behind a licence boundary is not the owner's. Where the owner states no licence
+        # at all, a folder with a licence of its own may be anybody's.
+        stands_alone = licence.boundary is None and not licence.nested
+        owned = self._source.domain == "personal" and stands_alone
         tier = "owned" if owned else self._policy.tier(licence.expression)
         drop = _STATES.get(state) or self._drop(path, language, found.drop, licence)
         if drop is None and tier not in self._policy.keep:
@@ -206,7 +209,7 @@ class _Rules:
         """What .gitattributes files say of `path`; the last line that matches counts."""
         said = False
         for name, value, pattern in self._attributes:
-            if name == attribute and pattern.match(path):
+            if name == attribute and pattern.match(f"/{path}"):
                 said = value
         return said
 
@@ -221,17 +224,12 @@ def _attributes(said: Iterable[Statement]) -> Iterator[tuple[str, bool, re.Patte
     for each in sorted(lines, key=lambda each: each.place.count("/")):
         glob, *attributes = each.expression.split()
         folder = each.place.rpartition("/")[0]
-        anchored = f"{folder}/{glob.lstrip('/')}" if "/" in glob else f"{folder}/**/{glob}"
-        try:
-            regex, _ = GitIgnoreSpecPattern.pattern_to_regex(anchored if folder else glob)
-        except ValueError:
-            continue
-        if regex is None:
-            continue
         for attribute in attributes:
             name, _, value = attribute.lstrip("-!").partition("=")
             is_set = attribute[0] not in "-!" and value.lower() not in ("false", "0", "no")
-            yield name, is_set, re.compile(regex)
+            pattern = paths.attribute_pattern(glob, folder, below=is_set)
+            if pattern is not None:
+                yield name, is_set, pattern
 
 
 def _capped(frame: pl.DataFrame, most: int) -> pl.DataFrame:

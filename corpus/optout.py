@@ -6,11 +6,12 @@ A match leaves a tombstone, the git blob id of the file, so that a fork or mirro
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import polars as pl
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from common.config import Settings, load
 from corpus.paths import Patterns
@@ -23,6 +24,10 @@ _ADDRESS = re.compile(
 )
 
 
+def _written(day: object) -> object:
+    return day.isoformat() if isinstance(day, date) else day  # YAML reads a plain date as one
+
+
 class OptOut(Settings):
     """One wish. Every field that is given must match; at least one is."""
 
@@ -33,7 +38,9 @@ class OptOut(Settings):
     swhid: Annotated[str, StringConstraints(pattern=_SWHID.pattern)] | None = Field(
         default=None, description="core SWHID of a file, a snapshot's folder or a commit"
     )
-    since: str = Field(default="", description="when it was asked for")
+    since: Annotated[str, BeforeValidator(_written)] = Field(
+        default="", description="when it was asked for"
+    )
     note: str = Field(default="", description="where, or by whom")
 
     @model_validator(mode="after")

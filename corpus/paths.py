@@ -12,7 +12,7 @@ from typing import Literal
 
 from pathspec import GitIgnoreSpec
 
-VERSION = "2"
+VERSION = "3"
 """Raise it when another set of files is read: snapshots made by another version are made again."""
 
 MAX_PATH_BYTES = 1024
@@ -68,6 +68,10 @@ _TEXT = re.compile(
     )$""",
     re.IGNORECASE | re.VERBOSE,
 )
+_LICENCE_NAME = re.compile(
+    r"(?:mit|x11|apache|bsd|isc|[al]?gpl|gnu|mpl|mozilla|epl|eclipse|cc|cc0|boost|bsl|zlib|unicode)(?![a-z])",
+    re.IGNORECASE,
+)
 _NOT_A_TEXT = re.compile(
     r"\.(json|ya?ml|toml|xml|html?|[ch]|go|rb|sh|snap|png|svg|lock|in|license|kt|swift|scala|coma)$",
     re.IGNORECASE,
@@ -79,14 +83,17 @@ _VENDORED = re.compile(
     re.IGNORECASE,
 )
 _GENERATED = re.compile(
-    r"(\.pb\.|_pb2(_grpc)?\.pyi?$|\.g\.|\.generated\.|(^|/)generated(/|\.)|\.min\.js$"
+    r"(\.pb\.|_pb2(_grpc)?\.pyi?$|\.g\.|\.generated\.|(^|/)generated/|\.min\.js$"
+    # what the TLA+ Toolbox makes of a model, copies of its specifications included
+    r"|\.toolbox/.*\.tla$|_TTrace(_\d+)?\.tla$"
     # what verifiers and their builds write
     r"|\.coma$|(^|/)proof\.json$|(^|/)why3session\.xml$|(^|/)lake-manifest\.json$"
     r"|(^|/)(Cargo\.lock|package-lock\.json|poetry\.lock|uv\.lock|yarn\.lock)$)",
     re.IGNORECASE,
 )
 _TEST = re.compile(
-    r"(^|/)(tests?|testing|testdata|benches|benchmarks?)/|(^|/)(test_|conftest\.)|(^|/|_)tests?\."
+    r"(^|/)(tests?|testing|testdata|benches|benchmarks?|fuzz_targets)/|(^|/)(test_|conftest\.)"
+    r"|(^|/)tests?-(model|resources|concurrent|benchmark)s?/|\.(ui)?test/|(^|/|_)tests?\."
     r"|Tests?\.java$|[._](test|spec)\.[jt]sx?$",
     re.IGNORECASE,
 )
@@ -122,9 +129,13 @@ def is_licence_text(name: str) -> bool:
 
 
 def licence_prefix(name: str) -> str:
-    """`gson` of `gson-LICENSE`, which speaks for the files of that name only; else empty."""
+    """`gson` of `gson-LICENSE`, which speaks for the files of that name only; else empty.
+
+    `MIT-LICENSE` is the text of that licence, and of no file in particular.
+    """
     match = _TEXT.match(name)
-    return (match["of"] if match else "") or ""
+    prefix = (match["of"] if match else "") or ""
+    return "" if _LICENCE_NAME.match(prefix) else prefix
 
 
 def is_read(path: str) -> bool:
@@ -185,3 +196,77 @@ class Patterns:
 
     def match(self, path: str) -> bool:
         return self._default if self._spec is None else self._spec.match_file(path)
+
+
+def glob_pattern(pieces: Sequence[str], end: str = "") -> re.Pattern[str]:
+    """The expression for a glob that a stranger wrote; it takes no more than quadratic time.
+
+    Args:
+        pieces: `*` for what stays in a folder, `**` for what does not, else an expression that matches
+            one character or none.
+        end: an expression for what may follow.
+    """
+    # What stands between two wildcards is sought once, where it first occurs: a later place could
+    # only leave less to the rest. Naive expressions would try them all, for each wildcard anew.
+    *folders, last = _split(pieces, "**")
+    parts = []
+    for number, each in enumerate(folders):
+        first, *others = _split(each, "*")
+        inner = "".join(first) + "".join(f"(?>[^/]*?{''.join(text)})" for text in others)
+        parts.append(f"(?>{'.*?' if number else ''}{inner})")
+    first, *others = _split(last, "*")
+    parts += [".*?" if folders else "", *first]
+    for number, text in enumerate(others, 1):
+        inner = "".join(text)
+        parts.append(f"[^/]*{inner}" if number == len(others) else f"(?>[^/]*?{inner})")
+    return re.compile("".join([*parts, end, r"\Z"]), re.DOTALL)
+
+
+def _split(pieces: Sequence[str], at: str) -> list[list[str]]:
+    found: list[list[str]] = [[]]
+    for each in pieces:
+        if each == at:
+            found.append([])
+        else:
+            found[-1].append(each)
+    return found
+
+
+_ATTRIBUTE_TOKEN = re.compile(
+    r"(?P<any_folders>(?<![^/])\*\*/)|(?P<below>(?<=/)\*\*$)|(?P<star>\*+)|(?P<one>\?)"
+    r"|\[(?P<none_of>[!^]?)(?P<set>\]?[^\]]*)\]|\\?(?P<char>.)",
+    re.DOTALL,
+)
+
+
+def attribute_pattern(glob: str, folder: str, *, below: bool) -> re.Pattern[str] | None:
+    """The expression for the paths, after a slash, that a line of `folder`/.gitattributes is about.
+
+    Null for a pattern that git refuses. With `below`, what lies in a folder that matches matches too,
+    as many a line means and git does not do.
+    """
+    if glob.startswith("!") or (glob.endswith("/") and not below):
+        return None
+    glob = glob.rstrip("/")
+    pieces = [re.escape(char) for char in (f"/{folder}/" if folder else "/")]
+    if "/" not in glob:
+        pieces += ["**", "(?<=/)"]
+    for token in _ATTRIBUTE_TOKEN.finditer(glob.removeprefix("/")):
+        pieces += _attribute_pieces(token)
+    try:
+        return glob_pattern(pieces, "(?:/.*)?" if below else "")
+    except re.error:
+        return None
+
+
+def _attribute_pieces(token: re.Match[str]) -> list[str]:
+    if token["any_folders"]:
+        return ["**", "(?<=/)"]
+    if token["below"] or token["star"]:
+        return ["**" if token["below"] else "*"]
+    if token["one"]:
+        return ["[^/]"]
+    if token["set"] is not None:
+        inside = re.sub(r"([\\\[&~|^])", r"\\\1", token["set"])
+        return [f"(?!/)[{'^' if token['none_of'] else ''}{inside}]"]
+    return [re.escape(token["char"])]

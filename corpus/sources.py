@@ -19,7 +19,7 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 def _safe_address(url: str) -> str:
-    if re.match(r"^-|^[\w+.-]+::", url) or not url.isprintable():
+    if re.match(r"^-|^[\w+.-]*::|^ext://", url) or not url.isprintable():
         raise ValueError("this address could run a command; use an https, ssh, git or file address")
     return url
 

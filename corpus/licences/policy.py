@@ -13,7 +13,7 @@ from license_expression import (
     LicenseSymbol,
     get_spdx_licensing,
 )
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from common.config import Settings, load
 
@@ -39,8 +39,26 @@ class LicencePolicy(Settings):
         default=300, description="most test files of one source, proofs not counted"
     )
 
+    @field_validator("tiers")
+    @classmethod
+    def _each_id_has_one_tier(cls, tiers: dict[Tier, list[str]]) -> dict[Tier, list[str]]:
+        tier_of: dict[str, Tier] = {}
+        for tier, ids in tiers.items():
+            for each in ids:
+                spelled = normal(each)
+                if spelled is None:
+                    raise ValueError(f"{each!r} is no SPDX licence id")
+                if tier_of.setdefault(spelled, tier) != tier:
+                    raise ValueError(f"{each!r} is in two tiers, {tier_of[spelled]} and {tier}")
+        # In the spelling of expressions, which name some ids by their successors.
+        return {tier: [each for each in tier_of if tier_of[each] == tier] for tier in tiers}
+
     def tier(self, expression: str | None) -> Tier:
-        """The tier of an SPDX expression: OR leaves the choice, AND (and WITH) binds to the strictest."""
+        """The tier of an SPDX expression.
+
+        OR leaves the choice, AND binds to the strictest. WITH an exception of SPDX's own list, all of
+        which only permit more, a licence keeps its tier; with any other it has none.
+        """
         if expression is None:
             return "none"
         if expression not in self._known:
@@ -57,6 +75,9 @@ class LicencePolicy(Settings):
 
     def _tier(self, node: object) -> Tier:
         if isinstance(node, license_expression.LicenseWithExceptionSymbol):
+            exception = node.exception_symbol
+            if not exception.is_exception or exception.key.startswith("LicenseRef-"):
+                return "none"  # such as Apache-2.0 with the Commons Clause
             return self._tier(node.license_symbol)
         if isinstance(node, LicenseSymbol):
             for tier, ids in self.tiers.items():
@@ -101,13 +122,19 @@ def names(expression: str) -> frozenset[str]:
     )
 
 
-def binds(expression: str, ids: frozenset[str]) -> bool:
-    """True where `expression` is an AND of parts, and leaves no way around any of `ids`."""
+def binds(expression: str, whole: str) -> bool:
+    """True where `expression` is an AND, and all that `whole` demands is among its parts."""
+    return _parts(whole) < _parts(expression)
+
+
+def _parts(expression: str) -> set[str]:
     parsed = _SPDX.parse(expression)
-    if not isinstance(parsed, license_expression.AND):
-        return False
-    return ids <= {name for part in parsed.args for name in names(str(part)) if _single(part)}
+    assert parsed is not None, expression
+    parsed = parsed.simplify()
+    parts = parsed.args if isinstance(parsed, license_expression.AND) else [parsed]
+    return {str(part) for part in parts}
 
 
-def _single(part: object) -> bool:
-    return isinstance(part, LicenseSymbol | license_expression.LicenseWithExceptionSymbol)
+def family(name: str) -> str:
+    """A licence id without `-only` and `-or-later`, which no licence's text can tell apart."""
+    return name.removesuffix("-only").removesuffix("-or-later")

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from corpus.licences.policy import LicencePolicy, binds, names, normal
-from corpus.licences.statements import UNKNOWN, Annotation, Statement, annotation
-from corpus.paths import language, licence_prefix
+from corpus.licences.policy import LicencePolicy, binds, family, names, normal
+from corpus.licences.statements import UNKNOWN, Annotation, Statement, annotation, without_base
+from corpus.paths import language, licence_prefix, role
 
 _MANIFESTS = ("pkg_info", "cargo", "pyproject", "package_json", "pom")
 """In the order in which equals are believed."""
@@ -25,12 +25,14 @@ class Licence:
     """The licence of one file.
 
     `expression` is null where nothing was proven. `boundary` names the folder with a licence text of
-    its own, other than the repository's, in which the file lies.
+    its own, other than the repository's, in which the file lies. `nested` says that there is such a
+    folder, and the repository states nothing to compare it with.
     """
 
     expression: str | None
     evidence: tuple[Statement, ...]
     boundary: str | None
+    nested: bool = False
 
 
 class Scopes:
@@ -39,12 +41,14 @@ class Scopes:
     Args:
         stated: the statements of licence texts, manifests, sidecars and REUSE.toml files.
         policy: decides which of two statements is the stricter.
+        paths: all files of the source.
     """
 
     def __init__(
         self,
         stated: Iterable[Statement],
         policy: LicencePolicy,
+        paths: Iterable[str] = (),
     ) -> None:
         self._policy = policy
         self._annotations: dict[str, list[Annotation]] = defaultdict(list)
@@ -55,18 +59,25 @@ class Scopes:
         self._prefixed: dict[str, list[tuple[str, Statement]]] = defaultdict(list)
         for each in stated:
             self._sort_in(each)
+        self._unprefix(paths)
         self._folders: dict[tuple[str, bool], Licence] = {}
 
     def of(self, path: str, own: Sequence[Statement]) -> Licence:
         """The licence of the file at `path`, which states `own` itself."""
         around = self._of_folder(_folder(path), code=language(path) != "markdown")
-        specific = self._specific(path, own)
-        if not specific:
+        specific = self._specific(path, [each for each in own if each.by != "notice"])
+        # A notice speaks for a part of the file, and takes nothing from what holds for the whole.
+        notices = [each for each in own if each.by == "notice"]
+        said = [*specific, *notices]
+        if not said:
             return around
+        whole = [each.expression for each in specific] or [around.expression]
+        bound = [each for each in whole if each is not None]
         return Licence(
-            _both(each.expression for each in specific),
-            (*specific, *(each for each in around.evidence if each not in specific)),
+            _both([*bound, *(each.expression for each in notices)]) if bound else None,
+            (*said, *(each for each in around.evidence if each not in said)),
             around.boundary,
+            around.nested,
         )
 
     @property
@@ -89,6 +100,21 @@ class Scopes:
             self._annotations[folder].append(annotation(each))
         elif each.by == "cargo_inherits" or each.by in _MANIFESTS:
             self._manifests[folder].append(each)
+
+    def _unprefix(self, paths: Iterable[str]) -> None:
+        """Give to its whole folder the text of a name that no file there has: `CommonsMath-LICENSE`."""
+        if not self._prefixed:
+            return
+        of_folder: dict[str, list[str]] = {folder: [] for folder in self._prefixed}
+        for path in paths:
+            folder, _, name = path.rpartition("/")
+            if folder in of_folder and role(path) is None:
+                of_folder[folder].append(name.lower())
+        for folder, listed in self._prefixed.items():
+            for prefix, each in listed:
+                # With no other file beside it, it is not known whose text it is.
+                if of_folder[folder] and not any(n.startswith(prefix) for n in of_folder[folder]):
+                    self._texts[folder].append(each)
 
     def _specific(self, path: str, own: Sequence[Statement]) -> list[Statement]:
         """What is said of this one file, after REUSE's rules of precedence."""
@@ -132,8 +158,12 @@ class Scopes:
         stated_at = next((each for each in _upwards(folder) if self._manifest(each)), None)
         texts = self._texts[text_at] if text_at is not None else []
         fields = self._manifest(stated_at) if stated_at is not None else []
-        boundary = self._boundary(text_at)
         evidence = (*texts, *fields)
+        boundary, nested = None, False
+        if text_at:
+            whole = self._of_folder("", code=True).expression
+            boundary = text_at if self._is_boundary(text_at, whole) else None
+            nested = whole is None
         if folder:
             root = self._of_folder("", code=code)
             evidence += tuple(each for each in root.evidence if each not in evidence)
@@ -146,7 +176,7 @@ class Scopes:
             found = self._combined([], fields)  # the text is the repository's, the field nearer
         else:
             found = self._combined(texts, fields)
-        return Licence(found, evidence, boundary)
+        return Licence(found, evidence, boundary, nested)
 
     def _manifest(self, folder: str) -> list[Statement]:
         """What the manifests in `folder` state, an inherited licence looked up in its workspace."""
@@ -165,31 +195,30 @@ class Scopes:
 
     def _combined(self, texts: Sequence[Statement], fields: Sequence[Statement]) -> str | None:
         """Texts and fields that speak for the same folder."""
-        known = [each.expression for each in texts if each.expression != UNKNOWN]
-        field = self._policy.strictest([each.expression for each in fields]) if fields else None
+        stated = without_base([each.expression for each in texts])
+        if not fields:
+            # A text that nobody knows may say anything, whatever lies beside it.
+            return (_DUAL if _is_dual(texts) else _both(stated)) if stated else None
+        field = self._policy.strictest([each.expression for each in fields])
+        known = [each for each in stated if each != UNKNOWN]
         if not known:
-            return field or (UNKNOWN if texts else None)
+            return field
         text = _DUAL if _is_dual(texts) else _both(known)
-        if field is None:
-            return text
         # A field that names every text says how they combine; else they contradict each other.
         if names(text) <= names(field):
             return field
+        # So does one that says `-or-later`, which no text can. Of one licence alone the text counts.
+        if len(names(field)) > 1 and _families([text]) <= _families([field]):
+            return field
         return self._policy.strictest([text, field])
 
-    def _boundary(self, text_at: str | None) -> str | None:
-        """`text_at`, where its text names a licence that the repository's own does not."""
-        if not text_at:
-            return None
+    def _is_boundary(self, text_at: str, whole: str | None) -> bool:
+        """True where the text in `text_at` names a licence that `whole`, the repository's, does not."""
         inside = self._combined(_for_code(self._texts[text_at]), [])
-        whole = self._of_folder("", code=True).expression
-        if whole is None or inside is None or names(inside) <= names(whole):
-            return None
-        # A part of the project that says: the repository's licence, and this one too.
-        fields = self._manifest(text_at)
-        if any(binds(each.expression, names(whole)) for each in fields):
-            return None
-        return text_at
+        if whole is None or inside is None or _families([inside]) <= _families([whole]):
+            return False
+        # Unless a part of the project says: the repository's licence, and this one too.
+        return not any(binds(each.expression, whole) for each in self._manifest(text_at))
 
 
 def _for_code(texts: Sequence[Statement]) -> list[Statement]:
@@ -200,18 +229,18 @@ def _for_code(texts: Sequence[Statement]) -> list[Statement]:
 
 def _is_dual(texts: Sequence[Statement]) -> bool:
     """True for LICENSE-MIT beside LICENSE-APACHE and no other: Rust's way to say that one may choose."""
-    named = {PurePosixPath(each.place).stem.upper(): each.expression for each in texts}
-    return named == {"LICENSE-MIT": "MIT", "LICENSE-APACHE": "Apache-2.0"}
+    named = {(PurePosixPath(each.place).stem.upper(), each.expression) for each in texts}
+    return named == {("LICENSE-MIT", "MIT"), ("LICENSE-APACHE", "Apache-2.0")}
 
 
 def _same_family(texts: Sequence[Statement], fields: Sequence[Statement]) -> bool:
     """True where both name the same licences but for `-only` and `-or-later`."""
-    return _families(texts) == _families(fields)
+    stated = _families([each.expression for each in texts])
+    return stated == _families([each.expression for each in fields])
 
 
-def _families(said: Sequence[Statement]) -> set[str]:
-    found = {name for each in said for name in names(each.expression)}
-    return {name.removesuffix("-only").removesuffix("-or-later") for name in found}
+def _families(expressions: Sequence[str]) -> set[str]:
+    return {family(name) for each in expressions for name in names(each)}
 
 
 def _both(expressions: Iterable[str]) -> str:

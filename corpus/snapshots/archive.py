@@ -10,13 +10,21 @@ import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, BinaryIO, cast
+from typing import IO, BinaryIO, Self, cast
 
 from common.errors import ProvenderError
 from common.hashing import git_object
 from corpus.snapshots.tree import LINK, MAX_FILE_BYTES, MAX_FILES, MAX_TOTAL_BYTES, Entry, tree_id
 
 _CHUNK = 1 << 20
+_SLACK_BYTES = 64 << 20
+"""Of headers and padding, beside the bytes of the files."""
+_MAX_HEADER_BYTES = 1 << 20
+"""Of an extended header, which tarfile reads whole into memory: it holds a name or two."""
+_EXTENDED = {
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+}
 
 
 class ArchiveTree:
@@ -71,10 +79,13 @@ def _reading(archive: Path, where: str) -> Iterator[tarfile.TarFile]:
     try:
         with (
             gzip.open(archive) as unpacked,
-            tarfile.open(fileobj=_Bounded(cast("BinaryIO", unpacked), where), mode="r|") as tar,
+            tarfile.open(
+                fileobj=_Bounded(cast("BinaryIO", unpacked), where), mode="r|", tarinfo=_Header
+            ) as tar,
         ):
             yield tar
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+    # ValueError: a number in an extended header that is none. RecursionError: a chain of such headers.
+    except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, RecursionError) as error:
         raise ProvenderError(
             f"The release archive is damaged: {error}.",
             where=where,
@@ -82,11 +93,22 @@ def _reading(archive: Path, where: str) -> Iterator[tarfile.TarFile]:
         ) from None
 
 
+class _Header(tarfile.TarInfo):
+    """A header whose own size is bounded before what belongs to it is read."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        header = super().frombuf(buf, encoding, errors)
+        if header.size < 0 or (header.type in _EXTENDED and header.size > _MAX_HEADER_BYTES):
+            raise tarfile.ReadError("a header says that it is of no sensible size")
+        return header
+
+
 class _Bounded(io.RawIOBase):
     """A stream that ends in an error where it outgrows the bound, headers and padding included."""
 
     def __init__(self, stream: BinaryIO, where: str) -> None:
-        self._stream, self._where, self._left = stream, where, MAX_TOTAL_BYTES + (64 << 20)
+        self._stream, self._where, self._left = stream, where, MAX_TOTAL_BYTES + _SLACK_BYTES
 
     def readable(self) -> bool:
         return True

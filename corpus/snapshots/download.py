@@ -11,6 +11,7 @@ from tenacity import retry, retry_if_exception, stop_after_attempt, wait_exponen
 from common.atomic import replacing
 from common.errors import ProvenderError
 from common.hashing import digest
+from corpus.snapshots.tree import public
 
 MAX_BYTES = 8 << 30
 _TIMEOUT_S = (10, 60)
@@ -47,7 +48,7 @@ def download(url: str, cache: Path, where: str) -> Path:
             _fetch(url, path, where)
         except requests.RequestException as error:
             raise ProvenderError(
-                f"{url} cannot be fetched ({type(error).__name__}).",
+                f"{public(url)} cannot be fetched ({type(error).__name__}).",
                 where=where,
                 remedy="Check the address and the network, or fetch it by hand and name its path.",
             ) from None
@@ -64,7 +65,7 @@ def _fetch(url: str, path: Path, where: str) -> None:
                 left -= len(chunk)
                 if left < 0:
                     raise ProvenderError(
-                        f"{url} is over the limit of {MAX_BYTES} bytes.",
+                        f"{public(url)} is over the limit of {MAX_BYTES} bytes.",
                         where=where,
                         remedy="Leave this source out of the manifest.",
                     )

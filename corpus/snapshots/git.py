@@ -17,14 +17,14 @@ import git
 from common.errors import ProvenderError
 from common.hashing import digest
 from corpus.snapshots import gitcli
-from corpus.snapshots.tree import bounded
+from corpus.snapshots.tree import bounded, public
 from corpus.sources import GitSource
 
 _HEAD = "refs/provender/head"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _BATCH = 10_000
-_REPACK_ABOVE = 20
-"""Packs in a cache before it is packed anew, without what no refresh needs any more."""
+_RENEW_ABOVE = 20
+"""Packs in a cache before it is given up for a new one, without what no refresh needs any more."""
 
 
 class GitTree:
@@ -46,7 +46,7 @@ class _Fetched(GitTree):
     """A tree whose blobs are fetched when they are asked for, all in a few requests."""
 
     def __init__(self, run: Any, commit: str, source: GitSource, where: str) -> None:
-        super().__init__(run, commit, gitcli.public(source.url), where)
+        super().__init__(run, commit, public(source.url), where)
         self._source = source
 
     def contents(self, blobs: Collection[str]) -> Iterator[tuple[str, bytes | None]]:
@@ -82,12 +82,12 @@ def current_revision(source: GitSource, cache: Path) -> str:
             return commits.get(f"{full}^{{}}", commits[full])
     if source.ref == "HEAD":
         raise ProvenderError(
-            f"{gitcli.public(source.url)} is empty, or its default branch is gone.",
+            f"{public(source.url)} is empty, or its default branch is gone.",
             where=where,
             remedy="Name a branch that exists in `ref`.",
         )
     raise ProvenderError(
-        f"{gitcli.public(source.url)} has no ref {source.ref!r}.",
+        f"{public(source.url)} has no ref {source.ref!r}.",
         where=where,
         remedy="Correct `ref` in the manifest.",
     )
@@ -96,7 +96,14 @@ def current_revision(source: GitSource, cache: Path) -> str:
 @gitcli.patiently
 def _ls_remote(source: GitSource, where: str) -> str:
     run = gitcli.command(where)
-    return str(run.ls_remote("--", source.url, source.ref, f"{source.ref}^{{}}"))
+    # A helper such as ext is refused by git itself, here as in a fetch: `gitcli.environment`.
+    return str(
+        run.ls_remote(
+            *("--", source.url, source.ref, f"{source.ref}^{{}}"),
+            allow_unsafe_protocols=True,
+            kill_after_timeout=gitcli.TIMEOUT_S,
+        )
+    )
 
 
 @contextmanager
@@ -109,7 +116,7 @@ def open_tree(source: GitSource, cache: Path) -> Iterator[GitTree]:
         ProvenderError: the repository or the ref cannot be had.
     """
     where = f"source {source.name}"
-    folder = cache / f"{source.name}-{digest(source.url)[:8]}.git"
+    folder = _folder(source, cache)
     run = _repository(folder, source.url, where)
     try:
         _fetch(run, source)
@@ -120,13 +127,22 @@ def open_tree(source: GitSource, cache: Path) -> Iterator[GitTree]:
     except git.GitCommandError as error:
         if "rev-parse" in str(error.command):
             raise ProvenderError(
-                f"{gitcli.public(source.url)} at {source.ref!r} is no commit.",
+                f"{public(source.url)} at {source.ref!r} is no commit.",
                 where=where,
                 remedy="Name a branch, a tag or a commit in `ref`.",
             ) from None
         raise gitcli.unfetchable(source.url, source.ref, error, where) from None
     yield tree
-    _tidy(run, folder)
+    _tidy(folder)
+
+
+def forget(source: GitSource, cache: Path) -> None:
+    """Delete what `cache` has of `source`, whose files are no longer to be held."""
+    shutil.rmtree(_folder(source, cache), ignore_errors=True)
+
+
+def _folder(source: GitSource, cache: Path) -> Path:
+    return cache / f"{source.name}-{digest(source.url)[:8]}.git"
 
 
 def _repository(folder: Path, url: str, where: str) -> Any:
@@ -139,10 +155,10 @@ def _repository(folder: Path, url: str, where: str) -> Any:
         shutil.rmtree(folder)
         folder.mkdir(parents=True)
         run.init("--quiet", "--bare", "--template=", ".")
-        run.config("remote.origin.url", url)
     # Abandoned by a run that was killed: nothing else writes here.
     for lock in folder.rglob("*.lock"):
         lock.unlink(missing_ok=True)
+    run.config("remote.origin.url", url)
     return run
 
 
@@ -168,7 +184,8 @@ def _fetch_blobs(run: Any, blobs: Collection[str]) -> None:
         )
 
 
-def _tidy(run: Any, folder: Path) -> None:
-    if len(list((folder / "objects" / "pack").glob("*.pack"))) > _REPACK_ABOVE:
-        run.repack("-a", "-d", "-q")
-        run.prune("--expire=now")
+def _tidy(folder: Path) -> None:
+    # Git never drops what a filtered fetch brought, not even when it repacks. Another shallow fetch
+    # without files costs little: the files themselves are in the store.
+    if len(list((folder / "objects" / "pack").glob("*.pack"))) > _RENEW_ABOVE:
+        shutil.rmtree(folder)

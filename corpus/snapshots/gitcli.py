@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any
-from urllib.parse import urlsplit, urlunsplit
 
 import git
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from common.errors import ProvenderError
-from corpus.snapshots.tree import MAX_FILE_BYTES, Entry, bounded
+from corpus.snapshots.tree import MAX_FILE_BYTES, Entry, bounded, public
 
 TIMEOUT_S = 3600
 _ATTEMPTS = 4
@@ -32,17 +32,24 @@ _SAFE_SETTINGS = [
     "http.lowSpeedTime=60",
     "gc.auto=0",
 ]
+# What git tells a hook about the repository that called it: here, other repositories are meant.
+_OF_A_CALLER = (
+    "GIT_DIR GIT_WORK_TREE GIT_COMMON_DIR GIT_INDEX_FILE GIT_NAMESPACE GIT_PREFIX"
+    " GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_SHALLOW_FILE"
+).split()
 _TRANSIENT = re.compile(
     r"early EOF|RPC failed|hung up|unexpected disconnect|Connection (reset|refused|timed out)"
     r"|Could not resolve host|timed out|Operation too slow|returned error: (429|5\d\d)"
-    r"|Failed to connect|invalid index-pack|index-pack failed|Temporary failure|Broken pipe",
+    r"|Failed to connect|invalid index-pack|index-pack failed|Temporary failure|Broken pipe"
+    r"|Could not read from remote repository|unable to connect|expected (flush|\S+ to be sent) after",
     re.IGNORECASE,
 )
 _PRIVATE = re.compile(
     r"Authentication failed|could not read (Username|Password)|terminal prompts disabled"
-    r"|Permission denied|Repository not found|returned error: 40[134]",
+    r"|Permission denied|Repository (.*)?not found|returned error: 40[134]",
     re.IGNORECASE,
 )
+_LASTING = re.compile(r"does not appear to be a git repository|Host key verification failed")
 
 
 def environment() -> dict[str, str]:
@@ -55,6 +62,7 @@ def environment() -> dict[str, str]:
         "GIT_LFS_SKIP_SMUDGE": "1",
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_NO_LAZY_FETCH": "1",
+        "GIT_NO_REPLACE_OBJECTS": "1",  # an id stands for the bytes that it is the hash of
         "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
         "LC_ALL": "C",
     }
@@ -72,6 +80,8 @@ def _configured(key: str) -> bool:
 
 def command(where: str, folder: str | os.PathLike[str] | None = None) -> Any:
     """Git in `folder`, with the safe options in front of every command. Call a subcommand on it."""
+    for name in _OF_A_CALLER:
+        os.environ.pop(name, None)
     try:
         bound = git.Git(folder)
         bound.set_persistent_git_options(c=_SAFE_SETTINGS)
@@ -84,24 +94,22 @@ def command(where: str, folder: str | os.PathLike[str] | None = None) -> Any:
 
 
 def _is_transient(error: BaseException) -> bool:
-    return isinstance(error, git.GitCommandError) and bool(_TRANSIENT.search(str(error.stderr)))
+    if not isinstance(error, git.GitCommandError):
+        return False
+    if error.status == -signal.SIGPIPE:  # the other end had gone: git dies of it without a word
+        return True
+    text = str(error.stderr)
+    # Git ends many a message with the same line, whatever came before it.
+    return bool(_TRANSIENT.search(text)) and not (_PRIVATE.search(text) or _LASTING.search(text))
 
 
 patiently = retry(
     retry=retry_if_exception(_is_transient),
     stop=stop_after_attempt(_ATTEMPTS),
-    wait=wait_exponential_jitter(initial=0.5, max=20),
+    wait=wait_exponential_jitter(multiplier=0.5, max=20),
     reraise=True,
 )
 """Try again, with growing pauses, where a network's fault may pass."""
-
-
-def public(url: str) -> str:
-    """`url` without user name, password, query and fragment: what may be shown and stored."""
-    parts = urlsplit(url)
-    if not parts.scheme or not parts.netloc:
-        return url
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def unfetchable(url: str, ref: str, error: git.GitCommandError, where: str) -> ProvenderError:
@@ -109,21 +117,22 @@ def unfetchable(url: str, ref: str, error: git.GitCommandError, where: str) -> P
     text = str(error.stderr)
     if _PRIVATE.search(text):
         remedy = "It is private or gone: give git credentials for it, or correct `url`."
-    elif _TRANSIENT.search(text):
+    elif _is_transient(error):
         remedy = f"{_ATTEMPTS} tries failed: check the network and run again; the rest is kept."
     else:
         remedy = "Check `url` and `ref` in the manifest, and the network."
-    reason = _reason(text).replace(url, public(url))
     return ProvenderError(
-        f"{public(url)} at {ref!r} cannot be fetched: {reason}.", where=where, remedy=remedy
+        f"{public(url)} at {ref!r} cannot be fetched: {reason(text)}.", where=where, remedy=remedy
     )
 
 
-def _reason(stderr: str) -> str:
-    lines = [line for line in stderr.strip(" '\n").splitlines() if line.strip()]
+def reason(stderr: str) -> str:
+    """What git said of its failure, in one line without credentials."""
+    text = stderr.strip().removeprefix("stderr: '").removesuffix("'")  # as GitPython frames it
+    lines = [line for line in text.splitlines() if line.strip()]
     fatal = [line for line in lines if "fatal:" in line] or lines or ["git gave no reason"]
-    line = fatal[0].strip().removeprefix("stderr: '").removeprefix("fatal: ").rstrip("'. ")
-    return re.sub(r"(\w+://)[^/@\s']+@", r"\1", line)
+    line = fatal[0].strip().removeprefix("fatal: ").rstrip(". ")
+    return re.sub(r"(\w+://)(?:[^/\s']*@)?([^\s'?#]*)(?:[?#][^\s']*)?", r"\1\2", line)
 
 
 def list_tree(run: Any, commit: str) -> list[Entry]:
@@ -149,8 +158,12 @@ def local_blobs(run: Any) -> set[str]:
 
 
 def read_blobs(run: Any, blobs: Collection[str], where: str) -> Iterator[tuple[str, bytes | None]]:
-    """The bytes of `blobs`, through one `git cat-file --batch`; null for the large ones."""
-    sizes = _sizes(run, blobs)
+    """The bytes of `blobs`, through one `git cat-file --batch`; null for the large ones.
+
+    Raises:
+        ProvenderError: they are too many, or the repository lacks some of them.
+    """
+    sizes = _sizes(run, blobs, where)
     bounded(where, size=sum(size for size in sizes.values() if size <= MAX_FILE_BYTES))
     try:
         for blob, size in sizes.items():
@@ -163,10 +176,19 @@ def read_blobs(run: Any, blobs: Collection[str], where: str) -> Iterator[tuple[s
         run.clear_cache()
 
 
-def _sizes(run: Any, blobs: Collection[str]) -> dict[str, int]:
-    with asking(blobs) as wanted:
-        listed = run.cat_file("--batch-check=%(objectname) %(objectsize)", istream=wanted)
-    return {sha: int(size) for sha, size in map(str.split, str(listed).splitlines())}
+def _sizes(run: Any, blobs: Collection[str], where: str) -> dict[str, int]:
+    try:
+        with asking(blobs) as wanted:
+            listed = str(run.cat_file("--batch-check=%(objectname) %(objectsize)", istream=wanted))
+    except git.GitCommandError:  # said so, or died of it: a partial clone, by the version of git
+        listed = " missing"
+    if " missing" in listed:
+        raise ProvenderError(
+            "The repository lacks some of its own files: it is a partial clone, or damaged.",
+            where=where,
+            remedy="Fetch them (`git fetch --refetch --no-filter`, `git fsck`) and run again.",
+        )
+    return {sha: int(size) for sha, size in map(str.split, listed.splitlines())}
 
 
 @contextmanager

@@ -16,17 +16,19 @@ from typing import Any
 
 import git
 
-from common.atomic import write_json
+from common.atomic import write_text
 from common.errors import ProvenderError
 from common.hashing import git_object
+from corpus.paths import MAX_DEPTH
 from corpus.snapshots import gitcli
 from corpus.snapshots.git import GitTree
-from corpus.snapshots.tree import LINK, MAX_FILE_BYTES, Entry, bounded, tree_id
+from corpus.snapshots.tree import LINK, MAX_FILE_BYTES, Entry, bounded, public, tree_id
 from corpus.sources import PathSource
 
 _RACY_NS = 2_000_000_000
 """A file written this shortly before it was hashed may have been written again within one tick."""
 _MAX_HASHED_BYTES = 512 << 20
+_MAX_FOLDERS = MAX_DEPTH * 4
 _REMOTE = re.compile(r"^(https?|ssh|git)://|^[\w.-]+@[\w.-]+:")
 
 
@@ -53,6 +55,11 @@ def open_tree(source: PathSource, cache: Path) -> Iterator[GitTree | WorktreeTre
         return
     run = _repository(source)
     yield GitTree(run, _head(run, source), _origin(run, source), f"source {source.name}")
+
+
+def forget(source: PathSource, cache: Path) -> None:
+    """Nothing: the files are the owner's, and no bytes of them are cached."""
+    del source, cache
 
 
 class WorktreeTree:
@@ -92,8 +99,11 @@ class WorktreeTree:
                 stdout_as_string=False,
                 strip_newline_in_stdout=False,
             )
-        except git.GitCommandError:  # no repository: every file
-            return list(_walk(self._root, ""))
+        except git.GitCommandError as error:
+            if "not a git repository" not in str(error.stderr):
+                # Not every file then: among them are the ignored ones, secrets and builds.
+                raise _unreadable(self._root, error, self._where) from None
+            return list(_walk(self._root, "", self._where))
         return [part.decode("utf-8", "surrogateescape") for part in listed.split(b"\0") if part]
 
     def _entry(self, path: str) -> Entry | None:
@@ -102,10 +112,12 @@ class WorktreeTree:
             status = place.lstat()
         except OSError:
             return None  # deleted, though still in the index
+        if not _inside(self._root, place):
+            return None
         if stat.S_ISLNK(status.st_mode):
             data = os.fsencode(os.readlink(place))  # noqa: PTH115  # bytes, as git hashes them
             return Entry(path, LINK, git_object("blob", data))
-        if not stat.S_ISREG(status.st_mode) or not _inside(self._root, place):
+        if not stat.S_ISREG(status.st_mode):
             return None
         mode = "100755" if status.st_mode & 0o100 else "100644"
         blob = self._known.blob(path, status)
@@ -135,6 +147,7 @@ class _StatCache:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._fresh: dict[str, list[Any]] = {}
+        self._learned = False
         try:
             self._old: dict[str, list[Any]] = json.loads(path.read_text(encoding="utf-8"))
             self._written = path.stat().st_mtime_ns
@@ -152,23 +165,31 @@ class _StatCache:
 
     def remember(self, path: str, status: os.stat_result, blob: str) -> None:
         self._fresh[path] = [*_signature(status), blob]
+        self._learned = True
 
     def save(self) -> None:
-        if self._fresh != self._old:
-            write_json(self._fresh, self._path)
+        # Also where all is as it was: what was racy then is not any more.
+        if self._learned or self._fresh.keys() != self._old.keys():
+            write_text(json.dumps(self._fresh), self._path)  # ASCII: a name may be no UTF-8
 
 
 def _signature(status: os.stat_result) -> list[int]:
     return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
 
-def _walk(root: Path, inside: str) -> Iterator[str]:
+def _walk(root: Path, inside: str, where: str) -> Iterator[str]:
+    if inside.count("/") > _MAX_FOLDERS:
+        raise ProvenderError(
+            f"Its folders are nested more than {_MAX_FOLDERS} deep.",
+            where=where,
+            remedy="Correct `path` in the manifest.",
+        )
     with os.scandir(root / inside) as found:
         for each in found:
             path = f"{inside}/{each.name}" if inside else each.name
             if each.is_dir(follow_symlinks=False):
                 if each.name != ".git":
-                    yield from _walk(root, path)
+                    yield from _walk(root, path, where)
             else:
                 yield path
 
@@ -195,16 +216,7 @@ def _repository(source: PathSource) -> Any:
     try:
         top = Path(str(run.rev_parse("--show-toplevel"))).resolve()
     except git.GitCommandError as error:
-        owner = "dubious ownership" in str(error.stderr)
-        raise ProvenderError(
-            f"{folder} belongs to somebody else, and git refuses to read it."
-            if owner
-            else f"{folder} is no git repository.",
-            where=where,
-            remedy="Trust it by `git config --global --add safe.directory …`."
-            if owner
-            else "Set `worktree: true` to read the files as they lie there.",
-        ) from None
+        raise _unreadable(folder, error, where) from None
     if top != folder:
         raise ProvenderError(
             f"{folder} is a part of the repository at {top}.",
@@ -212,6 +224,20 @@ def _repository(source: PathSource) -> Any:
             remedy="Name the whole repository (with `include`), or set `worktree: true`.",
         )
     return run
+
+
+def _unreadable(folder: Path, error: git.GitCommandError, where: str) -> ProvenderError:
+    text = str(error.stderr)
+    if "dubious ownership" in text:
+        what = f"{folder} belongs to somebody else, and git refuses to read it."
+        remedy = "Trust it by `git config --global --add safe.directory …`."
+    elif "not a git repository" in text:
+        what = f"{folder} is no git repository."
+        remedy = "Set `worktree: true` to read the files as they lie there."
+    else:
+        what = f"git cannot read {folder}: {gitcli.reason(text)}."
+        remedy = "Repair it (`git status` says the same), or name another folder."
+    return ProvenderError(what, where=where, remedy=remedy)
 
 
 def _head(run: Any, source: PathSource) -> str:
@@ -231,4 +257,4 @@ def _origin(run: Any, source: PathSource) -> str:
         url = str(run.config("--get", "remote.origin.url"))
     except git.GitCommandError:
         url = ""
-    return gitcli.public(url) if _REMOTE.match(url) else f"local:{source.name}"
+    return public(url) if _REMOTE.match(url) else f"local:{source.name}"

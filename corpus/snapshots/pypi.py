@@ -41,7 +41,7 @@ def open_tree(source: PypiSource, cache: Path) -> Iterator[ArchiveTree]:
         ProvenderError: no network, no such release, or another digest than the manifest pins.
     """
     where = f"source {source.name}"
-    archive = cache / f"{source.sha256}.tar.gz"
+    archive = _archive(source, cache)
     if not archive.is_file() or digest_file(archive) != source.sha256:
         cache.mkdir(parents=True, exist_ok=True)
         try:
@@ -60,6 +60,15 @@ def open_tree(source: PypiSource, cache: Path) -> Iterator[ArchiveTree]:
             ) from None
     origin = f"pkg:pypi/{source.project_name}@{source.version}"
     yield ArchiveTree(archive, source.sha256, origin, where)
+
+
+def forget(source: PypiSource, cache: Path) -> None:
+    """Delete what `cache` has of `source`, whose files are no longer to be held."""
+    _archive(source, cache).unlink(missing_ok=True)
+
+
+def _archive(source: PypiSource, cache: Path) -> Path:
+    return cache / f"{source.sha256}.tar.gz"
 
 
 @patiently

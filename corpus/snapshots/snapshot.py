@@ -26,6 +26,8 @@ class _Kind(Protocol):
 
     def open_tree(self, source: AnySource, cache: Path) -> AbstractContextManager[Tree]: ...
 
+    def forget(self, source: AnySource, cache: Path) -> None: ...
+
 
 _MODULES = {
     "git": "corpus.snapshots.git",
@@ -94,7 +96,10 @@ def take_snapshot(
         wanted = set(listing.filter(state="stored")["blob_sha"])
         store.add(_fit(tree.contents(wanted - unfit.keys() - store.sizes().keys()), unfit))
     held = wanted - unfit.keys()
-    store.sweep(held, force=bool(out or tombstones))
+    unwanted = not out.union(tombstones).isdisjoint(store.sizes())
+    store.sweep(held, force=unwanted)
+    if unwanted:
+        _kind(source).forget(source, cache)
     sizes = store.sizes()
     stored = (pl.col("state") == "stored") & ~pl.col("blob_sha").is_in(sorted(unfit))
     listing = listing.with_columns(

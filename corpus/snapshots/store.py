@@ -7,6 +7,7 @@ says; two stores with other parts hold the same bytes for the same ids.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -38,7 +39,8 @@ class BlobStore:
         """Every blob that the store holds, with its size in bytes."""
         known: dict[str, int] = {}
         for part in self._parts():
-            table = _opened(part).read(columns=["blob_sha", "size"])
+            with _reading(part) as file:
+                table = file.read(columns=["blob_sha", "size"])
             known.update(zip(table["blob_sha"].to_pylist(), table["size"].to_pylist(), strict=True))
         return known
 
@@ -78,20 +80,20 @@ class BlobStore:
 
 
 def _read(part: Path, left: set[str]) -> Iterator[tuple[str, bytes]]:
-    file = _opened(part)
-    for group in range(file.num_row_groups):
-        ids = file.read_row_group(group, columns=["blob_sha"])["blob_sha"]
-        rows = [row for row, blob in enumerate(ids.to_pylist()) if blob in left]
-        if not rows:
-            continue
-        wanted = pc.take(file.read_row_group(group), pa.array(rows))
-        for blob, content in zip(wanted["blob_sha"], wanted["content"], strict=True):
-            left.discard(blob.as_py())
-            yield blob.as_py(), content.as_py()
+    with _reading(part) as file:
+        for group in range(file.num_row_groups):
+            ids = file.read_row_group(group, columns=["blob_sha"])["blob_sha"]
+            rows = [row for row, blob in enumerate(ids.to_pylist()) if blob in left]
+            if not rows:
+                continue
+            wanted = pc.take(file.read_row_group(group), pa.array(rows))
+            for blob, content in zip(wanted["blob_sha"], wanted["content"], strict=True):
+                left.discard(blob.as_py())
+                yield blob.as_py(), content.as_py()
 
 
 def _write(path: Path, first: tuple[str, bytes], rest: Iterator[tuple[str, bytes]]) -> None:
-    with pq.ParquetWriter(path, _SCHEMA, compression="zstd") as writer:
+    with pq.ParquetWriter(path, _SCHEMA, compression="zstd", write_page_checksum=True) as writer:
         rows, size = [first], len(first[1])
         for blob, content in rest:
             if size > _GROUP_BYTES:
@@ -107,10 +109,12 @@ def _table(rows: list[tuple[str, bytes]]) -> pa.Table:
     return pa.table([ids, [len(content) for content in contents], contents], schema=_SCHEMA)
 
 
-def _opened(part: Path) -> pq.ParquetFile:
+@contextmanager
+def _reading(part: Path) -> Iterator[pq.ParquetFile]:
     try:
-        return pq.ParquetFile(part)
-    except pa.ArrowInvalid:
+        with pq.ParquetFile(part, page_checksum_verification=True) as file:
+            yield file
+    except (pa.ArrowException, OSError):
         raise ProvenderError(
             "This part of the blob store is damaged.",
             where=str(part),

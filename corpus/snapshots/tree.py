@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
+from urllib.parse import urlsplit, urlunsplit
 
 from common.errors import ProvenderError
 from common.hashing import git_object
@@ -102,6 +103,17 @@ def _write_tree(node: dict) -> str:
         mode + b" " + raw + b"\0" + bytes.fromhex(sha) for _, mode, raw, sha in sorted(entries)
     )
     return git_object("tree", body)
+
+
+def public(url: str) -> str:
+    """`url` without user name, password, query and fragment: what may be shown and stored."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # no address, whatever it looks like
+        return url.rpartition("@")[2]
+    if not parts.scheme or not parts.netloc:
+        return url
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def bounded(where: str, *, files: int = 0, size: int = 0) -> None:

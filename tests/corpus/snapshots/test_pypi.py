@@ -2,10 +2,7 @@ import hashlib
 import io
 import json
 import tarfile
-import threading
-from collections import Counter
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +11,9 @@ from tenacity import wait_none
 
 from common.errors import ProvenderError
 from corpus.snapshots import pypi
-from corpus.snapshots.pypi import fetch_release
-from corpus.snapshots.snapshot import take_snapshot
+from corpus.snapshots.pypi import current_revision, open_tree
 from corpus.sources import PypiSource
+from tests.corpus.snapshots.servers import Files, serving
 
 
 def release(files: dict[str, bytes]) -> bytes:
@@ -29,21 +26,19 @@ def release(files: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-ARCHIVE = release({"PKG-INFO": b"Name: demo\n", "src/lib.rs": b"fn f() {}\n"})
+FILES = {"PKG-INFO": b"Name: demo\n", "src/lib.rs": b"fn f() {}\n"}
+ARCHIVE = release(FILES)
 SHA = hashlib.sha256(ARCHIVE).hexdigest()
 OTHER = "0" * 64
 JSON = "application/vnd.pypi.simple.v1+json"
 
 
-class Index(ThreadingHTTPServer):
-    """A package index on this machine. `pages` maps a path to status, content type and body."""
+class Index(Files):
+    """A package index on this machine."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Answer)
-        self.pages: dict[str, tuple[int, str, bytes]] = {}
-        self.asked: Counter[str] = Counter()
-        self.failures = 0
-        self.url = f"http://127.0.0.1:{self.server_address[1]}/simple/"
+        super().__init__()
+        self.index = f"{self.url}/simple/"
 
     def list_json(self, *filenames: str, **changes: Any) -> None:
         files = [
@@ -57,40 +52,15 @@ class Index(ThreadingHTTPServer):
         self.pages[f"/files/{filename}"] = (200, "application/gzip", data)
 
 
-class Answer(BaseHTTPRequestHandler):
-    server: Index  # type: ignore[assignment]
-
-    def do_GET(self) -> None:
-        index = self.server
-        index.asked[self.path] += 1
-        status, kind, body = index.pages.get(self.path, (404, "text/plain", b"none"))
-        if index.failures:
-            index.failures -= 1
-            status = 503
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        pass
-
-
 @pytest.fixture
 def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(vars(pypi._download)["retry"], "wait", wait_none())
-    with Index() as server:
-        monkeypatch.setenv("PIP_INDEX_URL", server.url)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        server.list_json("demo-1.0.tar.gz")
-        server.serve("demo-1.0.tar.gz")
+    server = Index()
+    monkeypatch.setenv("PIP_INDEX_URL", server.index)
+    server.list_json("demo-1.0.tar.gz")
+    server.serve("demo-1.0.tar.gz")
+    with serving(server):
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -102,46 +72,51 @@ def demo(**changes: str) -> PypiSource:
     return PypiSource.model_validate({"name": "demo", "version": "1.0", "sha256": SHA, **changes})
 
 
+def files(source: PypiSource, downloads: Path) -> dict[str, bytes | None]:
+    with open_tree(source, downloads) as found:
+        contents = dict(found.contents({entry.blob for entry in found.entries}))
+        return {entry.path: contents[entry.blob] for entry in found.entries}
+
+
 def refusal(source: PypiSource, downloads: Path) -> ProvenderError:
-    """What `fetch_release` says; it leaves nothing behind."""
-    with pytest.raises(ProvenderError) as caught:
-        fetch_release(source, downloads)
+    """What `open_tree` says; it leaves nothing behind."""
+    with pytest.raises(ProvenderError) as caught, open_tree(source, downloads):
+        pass
     assert caught.value.where == "source demo"
     assert list(downloads.iterdir()) == []
     return caught.value
 
 
-def test_release_of_a_json_index_is_fetched(index: Index, downloads: Path) -> None:
-    revision, entries = fetch_release(demo(), downloads)
+def test_revision_is_the_digest_and_nobody_is_asked(downloads: Path) -> None:
+    assert current_revision(demo(), downloads) == SHA
 
-    assert revision == SHA
-    assert [(entry.path, entry.data) for entry in entries] == [
-        ("PKG-INFO", b"Name: demo\n"),
-        ("src/lib.rs", b"fn f() {}\n"),
-    ]
+
+def test_release_of_a_json_index_is_fetched(index: Index, downloads: Path) -> None:
+    assert files(demo(), downloads) == FILES
 
 
 def test_release_of_an_html_index_is_fetched(index: Index, downloads: Path) -> None:
     page = f'<!DOCTYPE html><a href="/files/demo-1.0.tar.gz#sha256={SHA}">demo-1.0.tar.gz</a>'
     index.pages["/simple/demo/"] = (200, "text/html", page.encode())
 
-    assert fetch_release(demo(), downloads)[0] == SHA
+    assert files(demo(), downloads) == FILES
 
 
-def test_snapshot_of_a_release_has_its_digest_as_revision(index: Index, downloads: Path) -> None:
-    found = take_snapshot(demo(), downloads)
-
-    assert found["path"].to_list() == ["PKG-INFO", "src/lib.rs"]
-    assert found["revision"].unique().to_list() == [SHA]
+def test_release_has_its_digest_as_revision(index: Index, downloads: Path) -> None:
+    with open_tree(demo(), downloads) as found:
+        assert (found.revision, found.origin) == (SHA, "pkg:pypi/demo@1.0")
+        assert found.anchor == f"swh:1:dir:{found.tree}"
+        assert [entry.path for entry in found.entries] == [*FILES]
 
 
 def test_project_may_have_another_name_than_the_source(index: Index, downloads: Path) -> None:
-    assert fetch_release(demo(name="alias", project="demo"), downloads)[0] == SHA
+    with open_tree(demo(name="alias", project="demo"), downloads) as found:
+        assert found.origin == "pkg:pypi/demo@1.0"
 
 
 def test_archive_is_downloaded_once(index: Index, downloads: Path) -> None:
     for _ in range(2):
-        list(fetch_release(demo(), downloads)[1])
+        files(demo(), downloads)
 
     assert index.asked["/files/demo-1.0.tar.gz"] == 1
 
@@ -152,12 +127,12 @@ def test_damaged_archive_of_an_earlier_run_is_downloaded_again(
     downloads.mkdir()
     (downloads / f"{SHA}.tar.gz").write_bytes(ARCHIVE[:50])
 
-    assert len(list(fetch_release(demo(), downloads)[1])) == 2
+    assert files(demo(), downloads) == FILES
     assert (downloads / f"{SHA}.tar.gz").read_bytes() == ARCHIVE
 
 
 def test_only_the_archive_stays_in_the_downloads(index: Index, downloads: Path) -> None:
-    list(fetch_release(demo(), downloads)[1])
+    files(demo(), downloads)
 
     assert [path.name for path in downloads.iterdir()] == [f"{SHA}.tar.gz"]
 
@@ -226,7 +201,7 @@ def test_release_over_the_size_bound_is_not_downloaded(
 def test_passing_fault_of_the_index_is_tried_again(index: Index, downloads: Path) -> None:
     index.failures = 3
 
-    assert fetch_release(demo(), downloads)[0] == SHA
+    assert files(demo(), downloads) == FILES
     assert index.asked["/simple/demo/"] == 4
 
 
@@ -249,9 +224,55 @@ def test_index_that_does_not_answer_is_told(
     index: Index, downloads: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Index() as gone:
-        closed = gone.url
+        closed = gone.index
     monkeypatch.setenv("PIP_INDEX_URL", closed)
     told = refusal(demo(), downloads)
 
     assert told.what == "The package index cannot be reached (ConnectionError)."
     assert "PIP_INDEX_URL" in told.remedy
+
+
+def test_file_that_breaks_off_is_fetched_again(index: Index, downloads: Path) -> None:
+    files(demo(), downloads)  # the page is small; only the archive is cut below
+    (downloads / f"{SHA}.tar.gz").unlink()
+    index.truncated = 3
+
+    assert files(demo(), downloads) == FILES
+    assert [path.name for path in downloads.iterdir()] == [f"{SHA}.tar.gz"]
+
+
+def test_index_that_answers_something_else_is_told(index: Index, downloads: Path) -> None:
+    index.pages["/simple/demo/"] = (200, "application/pdf", b"%PDF")
+    told = refusal(demo(), downloads)
+
+    assert told.what == ("The package index answers something else (UnsupportedContentTypeError).")
+    assert told.remedy == "Check PIP_INDEX_URL: it must name a simple index (PEP 503 or 691)."
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b'{"files": 1}'])
+def test_index_of_broken_json_is_told(index: Index, downloads: Path, body: bytes) -> None:
+    index.pages["/simple/demo/"] = (200, JSON, body)
+
+    assert refusal(demo(), downloads).what.startswith("The package index ")
+
+
+def test_credentials_of_the_index_are_in_no_message(
+    index: Index, downloads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", index.index.replace("://", "://me:s3cret@"))
+    index.failures = 99
+
+    assert "s3cret" not in str(refusal(demo(), downloads))
+
+
+def test_release_that_is_hostile_is_refused(index: Index, downloads: Path) -> None:
+    hostile = release({"../../up": b""})
+    index.serve("demo-1.0.tar.gz", hostile)
+    sha = hashlib.sha256(hostile).hexdigest()
+    index.list_json("demo-1.0.tar.gz", hashes={"sha256": sha})
+
+    with (
+        pytest.raises(ProvenderError, match="which leaves it; nothing of it was used"),
+        open_tree(demo(sha256=sha), downloads),
+    ):
+        pass
