@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from corpus.licences.policy import LicencePolicy, binds, family, names, normal
-from corpus.licences.statements import UNKNOWN, Annotation, Statement, annotation, without_base
+from corpus.licences.statements import Annotation, Statement, annotation, without_base
+from corpus.licences.words import UNKNOWN
 from corpus.paths import language, licence_prefix, role
 
 _MANIFESTS = ("pkg_info", "cargo", "pyproject", "package_json", "pom")
