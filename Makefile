@@ -33,7 +33,7 @@ bench: $(STAMP) ## throughput as ratios measured in one run
 	@$(BIN)/python -m tests.benchmarks.refresh
 
 clean: ## remove what was installed and built; the lake stays unless LAKE=1
-	rm -rf $(VENV) .pytest_cache .ruff_cache .coverage .dagster
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .coverage .dagster
 	$(if $(LAKE),rm -rf lake)
 
 $(STAMP): pyproject.toml constraints.txt

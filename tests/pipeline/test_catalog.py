@@ -8,9 +8,11 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from corpus.files import classify
+from corpus.snapshots import BlobStore, take_snapshot
 from corpus.sources import PathSource, load_manifest
 from pipeline.cli import app
-from resources.project import ROOT
+from resources.project import ROOT, Project
 from tests.corpus.snapshots.repository import Repository
 
 
@@ -200,3 +202,16 @@ def test_attribution_wants_one_name_and_knows_it(tmp_path: Path) -> None:
     lake = ("--lake", str(tmp_path))
     assert "Name one data set or one model." in run("attribution", *lake)[1]
     assert "There is no model 'nobody'." in run("attribution", "--model", "nobody", *lake)[1]
+
+
+def test_the_personal_manifest_that_ships_is_this_repository_and_all_of_it_is_owned(
+    tmp_path: Path,
+) -> None:
+    source = load_manifest(ROOT / "config" / "sources_personal.yaml").repository("provender")
+    store = BlobStore(tmp_path / "blobs")
+    snapshot, _ = take_snapshot(source, tmp_path / "cache", store)
+    files = classify(snapshot, store.read, Project().load_policy(), source)
+    kept = files.filter("kept")
+    assert "pipeline/catalog.py" in kept["path"]
+    assert kept["license_tier"].unique().to_list() == ["owned"]
+    assert kept["license"].unique().to_list() == ["Apache-2.0"]

@@ -1,7 +1,7 @@
 """The full texts of licences, taken from what is installed in any case.
 
-Most lie beside packages that constraints.txt pins. The GNU, Eclipse and Creative Commons ones are those
-that licenseclassifier compares with.
+Most lie beside packages that constraints.txt pins; the others are those that licenseclassifier compares
+with.
 """
 
 from __future__ import annotations
