@@ -106,3 +106,29 @@ def no_leak(lake: Lake) -> dg.AssetCheckResult:
         severity=dg.AssetCheckSeverity.ERROR,
         metadata={"leaks": leaks.height, "train": train.height, "held_out": held_out.height},
     )
+
+
+@dg.asset_check(asset="corpus", description="No checkpoint was trained on what is to be left out.")
+def no_opted_out_in_checkpoints(lake: Lake) -> dg.AssetCheckResult:
+    """Names the checkpoints that were trained on files whose authors want them left out."""
+    found = trained_on(lake)
+    return dg.AssetCheckResult(
+        passed=not found,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={
+            "checkpoints": ", ".join(f"{name}: {count} files" for name, count in found.items())
+            or "none"
+        },
+    )
+
+
+def trained_on(lake: Lake) -> dict[str, int]:
+    """How many opted-out files each checkpoint of the lake was trained on, where there are any."""
+    tombstones = lake.read_every("tombstones", schema.TOMBSTONES)
+    found = {}
+    for place in sorted(lake.path("models").glob("*/provenance.parquet")):
+        blobs = pl.read_parquet(place, columns=["blob_sha"])
+        count = blobs.join(tombstones, on="blob_sha", how="semi").height
+        if count:
+            found[place.parent.name] = count
+    return found

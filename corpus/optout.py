@@ -19,7 +19,7 @@ from corpus.paths import Patterns
 _SWHID = re.compile(r"^swh:1:(cnt|dir|rev):([0-9a-f]{40})$")
 _EMPTY_BLOB = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
 _ADDRESS = re.compile(
-    r"^(?:[a-z+]+://)?(?:[^@/]+@)?(?P<host>[^/:]+)(?::\d+)?[/:](?P<path>.+?)(?:\.git)?/?$",
+    r"^(?:[a-z+]+://)?(?:[^@/]+@)?(?P<host>[^/:]*)(?::\d+)?[/:](?P<path>.+?)(?:\.git)?/?$",
     re.IGNORECASE,
 )
 

@@ -304,6 +304,7 @@ def _dataset(lake: Lake, name: str) -> Path:
 
 def print_optouts() -> int:
     """The wishes, what they leave out, and the checkpoints that were trained on it."""
+    from assets.corpus import trained_on
     from corpus import schema
     from resources.lake import Lake
 
@@ -315,7 +316,7 @@ def print_optouts() -> int:
     )
     for source, count in tombstones.group_by("source").len().sort("source").iter_rows():
         console.print(f"{source}: {count} files left out", highlight=False)
-    found = trained_on(lake, tombstones)
+    found = trained_on(lake)
     for name, count in found.items():
         console.print(
             f"[red]✗[/] models/{name} was trained on {count} of them: train it again",
@@ -324,19 +325,6 @@ def print_optouts() -> int:
     if not found:
         console.print("[green]✓[/] no checkpoint was trained on any of them")
     return 1 if found else 0
-
-
-def trained_on(lake: Lake, tombstones: pl.DataFrame) -> dict[str, int]:
-    """How many tombstoned files each checkpoint of the lake was trained on, where there are any."""
-    import polars as pl
-
-    found = {}
-    for place in sorted(lake.path("models").glob("*/provenance.parquet")):
-        blobs = pl.read_parquet(place, columns=["blob_sha"])
-        count = blobs.join(tombstones, on="blob_sha", how="semi").height
-        if count:
-            found[place.parent.name] = count
-    return found
 
 
 def _console() -> Any:

@@ -182,6 +182,13 @@ def _refresh(job: str, jobs: int) -> int:
         from pipeline.results import print_results
 
         print_results(console)
+    from assets.corpus import trained_on
+    from resources.lake import Lake
+
+    for name, count in trained_on(Lake()).items():
+        failed[f"models/{name}"] = (
+            f"was trained on {count} files that are to be left out: train it again"
+        )
     if result.success and not work:
         console.print("Nothing had changed: nothing was parsed, trained or evaluated again.")
     for name, text in failed.items():
