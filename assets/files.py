@@ -43,7 +43,7 @@ def files(context: dg.AssetExecutionContext, lake: Lake, project: Project) -> dg
         metadata=lambda frame: {
             "kept": int(frame["kept"].sum()),
             "expected_license": source.license or "none stated",
-            "reasons": counts(frame, "drop_reason"),
+            "reasons": counts(frame.filter(~pl.col("kept")), "drop_reason"),
             "languages": counts(frame.filter("kept"), "language", "dialect"),
             "license": counts(frame.filter("kept"), "license", "license_tier"),
         },
