@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from corpus import licences, paths
 from corpus.licences import Statement
 
-VERSION = f"4/licences-{licences.VERSION}"
+VERSION = f"5/licences-{licences.VERSION}"
 """Raise it when the same bytes give other facts: files read by another version are read again."""
 
 EMPTY, NOT_UTF8, GENERATED, MINIFIED = "empty", "not_utf8", "generated", "minified"
@@ -29,7 +29,7 @@ class Facts:
 
 # A statement about the file, not a sentence that speaks of something generated.
 _GENERATED_TEXT = re.compile(
-    rb"@generated\b|do not (?:edit|modify)\b"
+    rb"@generated\b|\bdo(?: not|n't) (?:edit|modify)\b|\bis an? (?:\w+[ -])?generated file\b"
     rb"|\b(?:auto|automatically|machine)[- ]?generated\s*(?:by|from|file|code|using|with|at|on|[^\w\s]|$)"
     rb"|^\W*(?:(?:this|the) )?(?:file|code|module|source)?\s*(?:is|was|has been)?\s*"
     rb"generated (?:by|from|with)\b"

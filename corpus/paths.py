@@ -83,7 +83,7 @@ _VENDORED = re.compile(
     re.IGNORECASE,
 )
 _GENERATED = re.compile(
-    r"(\.pb\.|_pb2(_grpc)?\.pyi?$|\.g\.|\.generated\.|(^|/)generated/|\.min\.js$"
+    r"(\.pb\.|_pb2(_grpc)?\.pyi?$|\.g\.|\.generated\.|(^|/)generated(/|\.)|\.min\.js$"
     # what the TLA+ Toolbox makes of a model, copies of its specifications included
     r"|\.toolbox/.*\.tla$|_TTrace(_\d+)?\.tla$"
     # what verifiers and their builds write
