@@ -31,7 +31,7 @@ def repos(context: dg.AssetExecutionContext, lake: Lake, project: Project) -> dg
         revision = current_revision(source, lake.path("cache"))
         tombstones = lake.read_every(TOMBSTONES, schema.TOMBSTONES)
     elsewhere = tombstones.filter(pl.col("source") != name)["blob_sha"].unique().sort()
-    return produce(
+    made = produce(
         lake,
         of_source(TABLE, name),
         schema.SNAPSHOT,
@@ -47,6 +47,10 @@ def repos(context: dg.AssetExecutionContext, lake: Lake, project: Project) -> dg
             "held": counts(frame, "state"),
         },
     )
+    lake.path(
+        *of_source(TABLE, name)
+    ).touch()  # `provender sources` tells when it was last refreshed
+    return made
 
 
 def _take(

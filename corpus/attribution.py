@@ -45,7 +45,7 @@ def _source(name: str, rows: pl.DataFrame, listed: pl.DataFrame | None, contents
         "origin": _qualifier(rows["swhid"][0], "origin"),
         "anchor": _qualifier(rows["swhid"][0], "anchor") or rows["revision"][0],
         "licences": [
-            {"expression": expression or "as stated by the data set", "files": count}
+            {"expression": expression or "none found", "files": count}
             for expression, count in licences.iter_rows()
         ],
         "texts": list(_texts(name, rows, listed, contents)) if listed is not None else [],

@@ -64,7 +64,7 @@ _DIALECTS = {
 
 _WORDS = {
     "kani": (b"kani",),
-    "verus": (b"ver",),
+    "verus": (b"verus", b"verifier"),
     "creusot": (b"creusot_", b"pearlite!", b"#[logic"),
     "prusti": (b"prusti_",),
 }

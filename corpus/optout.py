@@ -14,7 +14,7 @@ import polars as pl
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from common.config import Settings, load
-from corpus.paths import Patterns
+from corpus.paths import Patterns, role
 
 _SWHID = re.compile(r"^swh:1:(cnt|dir|rev):([0-9a-f]{40})$")
 _EMPTY_BLOB = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
@@ -55,7 +55,10 @@ class OptOut(Settings):
         `snapshot` has the columns source, origin, anchor, tree, path, mode and blob_sha of
         `schema.SNAPSHOT`.
         """
-        rows = snapshot.filter(pl.col("mode").str.starts_with("100"))  # no links, no submodules
+        # No links, no submodules; and no licence texts or manifests, which are never trained on: a
+        # tombstone on one would take the licence from every other project that has the same text.
+        regular = snapshot.filter(pl.col("mode").str.starts_with("100"))
+        rows = regular.filter([role(path) is None for path in regular["path"]])
         if rows.is_empty() or not self.is_about(rows["source"][0], rows["origin"][0]):
             return rows["blob_sha"].clear()
         if self.swhid is not None:

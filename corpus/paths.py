@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 from typing import Literal
 
 from pathspec import GitIgnoreSpec
@@ -102,12 +101,19 @@ _EXAMPLE = re.compile(r"(^|/)examples?/", re.IGNORECASE)
 
 def language(path: str) -> str | None:
     """The language of a file, by its suffix."""
-    return LANGUAGES.get(PurePosixPath(path).suffix.lower())
+    return LANGUAGES.get(_suffix(path))
+
+
+def _suffix(path: str) -> str:
+    """As PurePosixPath's, which takes ten times as long."""
+    name = path[path.rfind("/") + 1 :]
+    dot = name.rfind(".")
+    return name[dot:].lower() if 0 < dot < len(name) - 1 else ""
 
 
 def role(path: str) -> Role | None:
     """What a file says of other files, if anything."""
-    name = PurePosixPath(path).name
+    name = path[path.rfind("/") + 1 :]
     if name in _ROLES:
         return _ROLES[name]
     if name.endswith(".license"):
@@ -120,7 +126,7 @@ def is_licence_text(name: str) -> bool:
 
     `LICENSE-THIRD-PARTY`, `license.rs` and `licenses.json` are none.
     """
-    if _NOT_A_TEXT.search(name) or LANGUAGES.get(PurePosixPath(name).suffix.lower()) not in (
+    if _NOT_A_TEXT.search(name) or LANGUAGES.get(_suffix(name)) not in (
         None,
         "markdown",
     ):

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 PERSONAL = ROOT / "config" / "sources_personal.yaml"
 _WIDTH = 140
+_ADDRESS = re.compile(r"^-|^[\w+.-]*:|^[\w.-]+@")
+_HEAD_ONLY = " HEAD is read: what is not committed is not."
 _FILES_A_SECOND = 300
 """Files that two cores take from git to pairs in a second (docs/sources.md)."""
 
@@ -160,14 +162,17 @@ class Wanted:
     domain: str
     name: str
     ref: str
+    why: str = "added by hand"
 
 
 def add(wanted: Wanted, path: Path | None) -> int:
     """Add a source to a manifest after opening it, and say what the next refresh will cost."""
-    path = (path or PERSONAL).resolve()
-    entry = _entry(wanted, path)
     import pydantic
 
+    from resources.lake import Lake
+
+    path = (path or PERSONAL).resolve()
+    entry = _entry(wanted, path)
     try:
         candidate = Manifest.model_validate({"sources": [entry]})
     except pydantic.ValidationError as error:
@@ -187,6 +192,14 @@ def add(wanted: Wanted, path: Path | None) -> int:
     source = candidate.repositories[0]
     if isinstance(source, PathSource):
         source = source.model_copy(update={"path": path.parent / source.path})
+    same = [each.name for each in known.sources if _place(each) == _place(source)] if known else []
+    if same:
+        raise ProvenderError(
+            f"The manifest has these files already, as {same[0]!r}.",
+            where=str(path),
+            remedy="Nothing needs to be done.",
+        )
+    Lake().check_writable()
     told = _cost(source)
     _append(path, entry)
     console = _console()
@@ -214,11 +227,23 @@ def _entry(wanted: Wanted, manifest: Path) -> dict[str, Any]:
         entry |= {"kind": "path", "path": str(shown)}
         if not (resolved / ".git").exists():
             entry["worktree"] = True
+        if wanted.ref != "HEAD":
+            raise ProvenderError(
+                "A folder is read at its HEAD, or as it lies there: it has no --ref.",
+                where=wanted.place,
+                remedy=f"Leave it out, or give the address file://{resolved}.",
+            )
+    elif not _ADDRESS.match(wanted.place):
+        raise ProvenderError(
+            "There is no such folder, and this is no git address.",
+            where=wanted.place,
+            remedy="Correct the path, or give an address as https://… or git@host:….",
+        )
     else:
         entry |= {"kind": "git", "url": wanted.place}
         if wanted.ref != "HEAD":
             entry["ref"] = wanted.ref
-    return entry | {"domain": wanted.domain}
+    return entry | {"domain": wanted.domain, "why": wanted.why}
 
 
 def _cost(source: Repository) -> str:
@@ -237,6 +262,7 @@ def _cost(source: Repository) -> str:
         f"{len(tree.entries)} files at {tree.revision[:12]}; the next refresh reads {len(read)} of"
         f" them ({told or 'none in a language that Provender reads'}): about {seconds} s on two cores,"
         " and their download where it is a remote. After that it costs what has changed."
+        f"{_HEAD_ONLY if isinstance(source, PathSource) and not source.worktree else ''}"
     )
 
 
@@ -312,7 +338,7 @@ def print_optouts() -> int:
     wishes = Project().load_optouts()
     tombstones = lake.read_every("tombstones", schema.TOMBSTONES)
     console.print(
-        f"{len(wishes.optout)} wishes in {Project().optout}", highlight=False, soft_wrap=True
+        f"{len(wishes.optout)} wishes in {Project().optout_path()}", highlight=False, soft_wrap=True
     )
     for source, count in tombstones.group_by("source").len().sort("source").iter_rows():
         console.print(f"{source}: {count} files left out", highlight=False)

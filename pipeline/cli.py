@@ -78,6 +78,7 @@ def add(
         str, typer.Option(help="Its name; the last part of the place by default.")
     ] = "",
     ref: Annotated[str, typer.Option(help="Branch, tag or commit of a git address.")] = "HEAD",
+    why: Annotated[str, typer.Option(help="Why it is there.")] = "added by hand",
     manifest: Annotated[
         Path | None, typer.Option(help="Where to add it; config/sources_personal.yaml by default.")
     ] = None,
@@ -86,7 +87,7 @@ def add(
     """Add a source to your manifest, once it is known that it can be read."""
     from pipeline import catalog
 
-    entry = catalog.Wanted(place, domain, name, ref)
+    entry = catalog.Wanted(place, domain, name, ref, why)
     _told(lambda: catalog.add(entry, manifest), None, lake)
 
 
@@ -133,6 +134,12 @@ def _told(work: Callable[[], int], sources: list[Path] | None, lake: Path | None
     except ProvenderError as error:
         print(f"error: {error}", file=sys.stderr)
         code = 1
+    except OSError as error:
+        place, fault = error.filename or "this machine", error.strerror or error
+        print(
+            f"error: {place}: {fault}. Choose another place, or its permissions.", file=sys.stderr
+        )
+        code = 1
     except KeyboardInterrupt:
         print("\nstopped; the same command continues where it was", file=sys.stderr)
         code = 130
@@ -157,7 +164,10 @@ def _refresh(job: str, jobs: int) -> int:
 
     manifest = Project().load_manifest()  # a mistake in it is told before anything is loaded
     from pipeline.running import changed, failures, home, quiet, run
+    from resources.lake import Lake
 
+    Lake().check_writable()
+    Project().load_optouts()
     quiet()
     home()
     console = Console()
@@ -183,7 +193,6 @@ def _refresh(job: str, jobs: int) -> int:
 
         print_results(console)
     from assets.corpus import trained_on
-    from resources.lake import Lake
 
     for name, count in trained_on(Lake()).items():
         failed[f"models/{name}"] = (

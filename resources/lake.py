@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,24 @@ class Lake(dg.ConfigurableResource):
         return (
             Path(self.root or os.environ.get("PROVENDER_LAKE", "lake")).resolve().joinpath(*parts)
         )
+
+    def check_writable(self) -> None:
+        """Find out before any work whether the lake can be written.
+
+        Raises:
+            ProvenderError: it cannot.
+        """
+        root = self.path()
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=root):
+                pass
+        except OSError as error:
+            raise ProvenderError(
+                f"The lake cannot be written: {error.strerror}.",
+                where=str(root),
+                remedy="Give another folder with --lake (or PROVENDER_LAKE), or its permissions.",
+            ) from None
 
     def stored(self, *parts: str) -> Stored | None:
         """What is known of the table at `parts`; null where there is none."""

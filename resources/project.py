@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from common.errors import ProvenderError
 from corpus.build import Curriculum, load_curriculum
 from corpus.licences import LicencePolicy, load_policy
 from corpus.optout import OptOuts, load_optouts
@@ -40,9 +41,17 @@ class Project(dg.ConfigurableResource):
         return load_policy(Path(self.licences))
 
     def load_optouts(self) -> OptOuts:
-        return load_optouts(self.optout_path())
+        path = self.optout_path()
+        if "PROVENDER_OPTOUT" in os.environ and not path.is_file():
+            raise ProvenderError(
+                "There is no such file, and without it nobody's wish would be kept.",
+                where=str(path),
+                remedy="Correct PROVENDER_OPTOUT, or unset it.",
+            )
+        return load_optouts(path)
 
     def optout_path(self) -> Path:
+        """The wishes to be left out: PROVENDER_OPTOUT, else the file that ships."""
         return Path(os.environ.get("PROVENDER_OPTOUT", self.optout))
 
     def load_curriculum(self) -> Curriculum:

@@ -134,14 +134,12 @@ def test_bytes_that_are_gone_leave_out_their_text() -> None:
     assert headings(found)[2:] == ["### src/c.rs"]
 
 
-def test_row_without_a_licence_is_as_the_data_set_states() -> None:
+def test_row_without_a_licence_says_so() -> None:
     rows = listed(FILES).filter(path="src/a.rs").with_columns(license=pl.lit(None, pl.String))
 
     found = noticed(rows, {}, {})
     assert "Licences that occur" not in found
-    assert rows_of(found) == [
-        f"| demo | {ORIGIN} | `swh:1:rev:{COMMIT}` | as stated by the data set | 1 |"
-    ]
+    assert rows_of(found) == [f"| demo | {ORIGIN} | `swh:1:rev:{COMMIT}` | none found | 1 |"]
 
 
 def test_origin_is_shown_as_it_is() -> None:

@@ -176,3 +176,14 @@ def test_no_file_means_no_wishes(tmp_path: Path) -> None:
 
 def test_shipped_file_has_no_wishes() -> None:
     assert load_optouts(CONFIG / "optout.yaml") == OptOuts()
+
+
+def test_wish_leaves_no_tombstone_on_what_others_have_too() -> None:
+    """A licence text's tombstone would take the licence from every project with the same text."""
+    texts = {
+        "LICENSE": "MIT License\n",
+        "a/Cargo.toml": "[package]\n",
+        "a/src/lib.rs": "fn a() {}\n",
+    }
+    found = wanted_out(snapshot(texts), OptOuts(optout=[OptOut(repository="demo")]))
+    assert found == {git_object("blob", texts["a/src/lib.rs"].encode())}

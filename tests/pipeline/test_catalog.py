@@ -154,7 +154,7 @@ def test_an_address_is_added_after_it_was_fetched_and_comments_stay(tmp_path: Pa
     assert manifest.read_text(encoding="utf-8") == (
         "# mine\nsources:\n  - name: first  # the oldest\n    kind: git\n    url: ./first\n"
         f"  - name: origin\n    kind: git\n    url: file://{tmp_path}/origin\n    ref: main\n"
-        "    domain: rust\n"
+        "    domain: rust\n    why: added by hand\n"
     )
 
 
@@ -167,7 +167,8 @@ def test_an_address_is_added_after_it_was_fetched_and_comments_stay(tmp_path: Pa
             ("https://example.org/a.git", "--domain", "gardening"),
             "Input should be 'general', 'rust'",
         ),
-        (("/no/such/place",), "cannot be fetched"),
+        (("/no/such/place",), "There is no such folder, and this is no git address."),
+        (("file:///no/such/place",), "cannot be fetched"),
     ],
 )
 def test_what_cannot_be_read_is_not_added(
@@ -196,6 +197,37 @@ def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
     assert run(*arguments)[0] == 0
     code, told = run(*arguments)
     assert (code, "has a source 'a' already. Give another --name." in told) == (1, True)
+
+
+def test_files_that_are_there_under_another_name_are_not_added_again(tmp_path: Path) -> None:
+    repository(tmp_path / "a")
+    arguments = ("add", str(tmp_path / "a"), "--manifest", str(tmp_path / "m.yaml"))
+    lake = ("--lake", str(tmp_path / "l"))
+    assert run(*arguments, *lake)[0] == 0
+    code, told = run(*arguments, *lake, "--name", "b")
+    assert (code, "has these files already, as 'a'" in told) == (1, True)
+
+
+def test_a_folder_has_no_ref(tmp_path: Path) -> None:
+    repository(tmp_path / "a")
+    code, told = run("add", str(tmp_path / "a"), "--ref", "main", "--lake", str(tmp_path / "l"))
+    assert (code, "it has no --ref" in told) == (1, True)
+
+
+def test_a_lake_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
+    quickstart = str(ROOT / "config" / "sources_quickstart.yaml")
+    code, told = run("refresh", "--sources", quickstart, "--lake", str(tmp_path / "file"))
+    assert (code, told.count("\n")) == (1, 1)
+    assert "The lake cannot be written" in told
+
+
+def test_wishes_that_cannot_be_found_stop_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROVENDER_OPTOUT", str(tmp_path / "none.yaml"))
+    code, told = run("refresh", "--lake", str(tmp_path / "lake"))
+    assert (code, "Correct PROVENDER_OPTOUT, or unset it." in told) == (1, True)
 
 
 def test_attribution_wants_one_name_and_knows_it(tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for name in ("the-fork", "origin")
     ]
     (tmp_path / "sources.yaml").write_text(yaml.safe_dump({"sources": sources}), encoding="utf-8")
+    (tmp_path / "optout.yaml").write_text("optout: []\n", encoding="utf-8")
     for key, value in {
         "PROVENDER_SOURCES": "sources.yaml",
         "PROVENDER_OPTOUT": "optout.yaml",
@@ -128,6 +129,6 @@ def test_a_wish_to_be_left_out_reaches_forks_the_corpus_and_the_checkpoints(fold
     (trained / "provenance.parquet").unlink()
 
     # Withdrawing the wish does not bring the file back: its tombstone stays.
-    (folder / "optout.yaml").unlink()
+    (folder / "optout.yaml").write_text("optout: []\n", encoding="utf-8")
     assert provender("refresh")[0] == 0
     assert symbols(folder, "units") == {"add"}
