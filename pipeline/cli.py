@@ -134,10 +134,11 @@ def _told(work: Callable[[], int], sources: list[Path] | None, lake: Path | None
     except ProvenderError as error:
         print(f"error: {error}", file=sys.stderr)
         code = 1
-    except OSError as error:
-        place, fault = error.filename or "this machine", error.strerror or error
+    except (PermissionError, NotADirectoryError, IsADirectoryError) as error:
+        # Of a place that the user chose. Any other fault of the system is shown whole.
         print(
-            f"error: {place}: {fault}. Choose another place, or its permissions.", file=sys.stderr
+            f"error: {error.filename}: {error.strerror}. Choose another place, or its permissions.",
+            file=sys.stderr,
         )
         code = 1
     except KeyboardInterrupt:

@@ -2,7 +2,7 @@ import hashlib
 import subprocess
 from pathlib import Path
 
-from common.hashing import digest, digest_file, digest_texts, git_object
+from common.hashing import digest, digest_file, git_object
 
 
 def test_digest_is_32_hex_digits() -> None:
@@ -26,22 +26,6 @@ def test_digest_is_stable_across_releases() -> None:
     expected = hashlib.blake2b('["∀",{"a":null}]'.encode(), digest_size=16).hexdigest()
 
     assert digest("∀", {"a": None}) == expected
-
-
-def test_digest_texts_depends_on_text_boundaries() -> None:
-    assert digest_texts(["ab", "c"]) != digest_texts(["a", "bc"])
-
-
-def test_digest_texts_depends_on_order() -> None:
-    assert digest_texts(["a", "b"]) != digest_texts(["b", "a"])
-
-
-def test_digest_texts_reads_a_stream() -> None:
-    assert digest_texts(iter(["a", "b"])) == digest_texts(["a", "b"])
-
-
-def test_digest_texts_accepts_lone_surrogates() -> None:
-    assert digest_texts(["\udce9"]) != digest_texts([""])
 
 
 def test_digest_file_is_sha256(tmp_path: Path) -> None:
