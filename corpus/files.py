@@ -49,7 +49,7 @@ _CATEGORIES = {
     "lean": "verification",
     "tlaplus": "spec",
     "smtlib": "spec",
-    "markdown": "documentation",
+    **dict.fromkeys(paths.DOCUMENTATION, "documentation"),
 }
 _STATES = {
     "link": Drop.LINK,

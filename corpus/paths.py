@@ -11,7 +11,7 @@ from typing import Literal
 
 from pathspec import GitIgnoreSpec
 
-VERSION = "3"
+VERSION = "4"
 """Raise it when another set of files is read: snapshots made by another version are made again."""
 
 MAX_PATH_BYTES = 1024
@@ -24,18 +24,31 @@ LANGUAGES = {
     ".java": "java",
     ".ts": "typescript",
     ".tsx": "typescript",
+    ".mts": "typescript",
+    ".cts": "typescript",
     ".js": "javascript",
+    ".jsx": "javascript",
+    ".mjs": "javascript",
+    ".cjs": "javascript",
     ".cpp": "cpp",
     ".cc": "cpp",
     ".cxx": "cpp",
     ".hpp": "cpp",
+    ".hh": "cpp",
+    ".hxx": "cpp",
     ".h": "cpp",
     ".lean": "lean",
     ".tla": "tlaplus",
     ".smt2": "smtlib",
     ".smt": "smtlib",
     ".md": "markdown",
+    ".rst": "restructuredtext",
+    ".adoc": "asciidoc",
+    ".asciidoc": "asciidoc",
 }
+
+DOCUMENTATION = frozenset({"markdown", "restructuredtext", "asciidoc"})
+"""Languages of prose: their files give sections, not definitions."""
 
 Role = Literal[
     "text",
@@ -128,7 +141,7 @@ def is_licence_text(name: str) -> bool:
     """
     if _NOT_A_TEXT.search(name) or LANGUAGES.get(_suffix(name)) not in (
         None,
-        "markdown",
+        *DOCUMENTATION,
     ):
         return False
     return _TEXT.match(name) is not None

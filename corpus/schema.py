@@ -62,6 +62,13 @@ _STATEMENT = pa.struct(
     ]
 )
 
+_CONTRACT = pa.struct(
+    [
+        pa.field("kind", _TEXT, nullable=False),
+        pa.field("text", _TEXT, nullable=False),
+    ]
+)
+
 FILES = pa.schema(
     [
         *_PLACE,
@@ -104,14 +111,16 @@ UNITS = pa.schema(
         *_KIND_OF_CODE,
         *_LICENCE,
         _column("domain", _TEXT, "general, rust, formal or personal"),
-        _column("kind", _TEXT, "function or method"),
-        _column("symbol", _TEXT, "name with its type or trait, as `Epoch::from_utc`"),
+        _column("kind", _TEXT, "function, method, struct, trait, theorem, operator …"),
+        _column("symbol", _TEXT, "name with what encloses it, as `Epoch::from_utc`"),
         _column("name", _TEXT, "the bare name"),
         _column("module", _TEXT, "module path inside the file, as `a::b`, or empty"),
         _column("signature", _TEXT, "the header on one line"),
         _column("doc", _TEXT, "the doc comment's text, or empty"),
         _column("prose", _TEXT, "the doc as plain prose: no markup, code blocks or headings"),
         _column("attributes", pa.list_(_TEXT), "attributes in order, without docs"),
+        _column("contracts", pa.list_(_CONTRACT), "requires, ensures, invariant, decreases …"),
+        _column("heading", _TEXT, "title of the file's section that it stands in, or empty"),
         _column("code", _TEXT, "attributes and definition, without the doc"),
         _column("file_context", _TEXT, "source name + path"),
         _column("swhid", _TEXT, "SWHID of the bytes, with origin, anchor, path and lines"),
@@ -122,11 +131,14 @@ UNITS = pa.schema(
     ]
 )
 
-BARREN = pa.schema(
+PARSED = pa.schema(
     [
-        _column("path", _TEXT, "a kept file in which no definition was found"),
+        _column("path", _TEXT, "a kept file that was searched for definitions"),
         _column("blob_sha", _TEXT, "git blob id of the file's bytes"),
-        _column("extractor", _TEXT, "version of the extractor that found none"),
+        _column("extractor", _TEXT, "version of the extractor that searched it"),
+        _column("language", _TEXT, "rust, python, lean …"),
+        _column("fault", _TEXT, "why some of it could not be read, if so", nullable=True),
+        _column("units", _INT, "how many definitions it gave"),
     ]
 )
 

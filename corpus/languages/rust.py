@@ -11,7 +11,7 @@ from functools import cache
 import tree_sitter_rust
 from tree_sitter import Language, Node, Parser
 
-from corpus.languages.base import Definition
+from corpus.languages.base import SYNTAX, Definition, Extraction
 
 VERSION = "rust-2"
 """Rows made by another version are extracted again."""
@@ -30,14 +30,15 @@ def language() -> Language:
     return Language(tree_sitter_rust.language())
 
 
-def extract(source: bytes) -> list[Definition]:
+def extract(source: bytes) -> Extraction:
     """Functions and methods that have a body, in order.
 
     Walks files, modules, impls and traits item by item and never enters a body: functions inside
     functions are no search result of their own, and the walk stays cheap beside the parse.
     """
     tree = Parser(language()).parse(source)
-    return list(_items(tree.root_node, _Scope(), source))
+    definitions = list(_items(tree.root_node, _Scope(), source))
+    return Extraction(definitions, SYNTAX if tree.root_node.has_error else None)
 
 
 @dataclass(frozen=True, slots=True)

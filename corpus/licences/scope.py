@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from corpus.licences.policy import LicencePolicy, binds, family, names, normal
 from corpus.licences.statements import Annotation, Statement, annotation, without_base
 from corpus.licences.words import UNKNOWN
-from corpus.paths import language, licence_prefix, role
+from corpus.paths import DOCUMENTATION, language, licence_prefix, role
 
 _MANIFESTS = ("pkg_info", "cargo", "pyproject", "package_json", "pom")
 """In the order in which equals are believed."""
@@ -65,7 +65,7 @@ class Scopes:
 
     def of(self, path: str, own: Sequence[Statement]) -> Licence:
         """The licence of the file at `path`, which states `own` itself."""
-        around = self._of_folder(_folder(path), code=language(path) != "markdown")
+        around = self._of_folder(_folder(path), code=language(path) not in DOCUMENTATION)
         specific = self._specific(path, [each for each in own if each.by != "notice"])
         # A notice speaks for a part of the file, and takes nothing from what holds for the whole.
         notices = [each for each in own if each.by == "notice"]

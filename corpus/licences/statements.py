@@ -63,7 +63,7 @@ def header(path: str, content: bytes) -> list[Statement]:
     """
     text = content[:_HEADER_BYTES].decode("utf-8", "replace")
     tags = tagged(_no_examples(text))
-    if language(path) == "markdown":
+    if language(path) in DOCUMENTATION:
         # A README that speaks of licences speaks of the project's.
         return [Statement("spdx", path, each) for each in tags]
     blocks, end = _first_comments(text)
