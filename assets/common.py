@@ -23,6 +23,13 @@ sources = dg.StaticPartitionsDefinition(
 """One partition a source of the manifest that has files."""
 
 _PREVIEW_ROWS, _PREVIEW_CHARS = 5, 70
+_NOT_SHOWN = frozenset(
+    """
+    source revision blob_sha swhid unit_id pair_id cluster_id extractor builder rules domain category
+    license license_tier file_context redacted states prose name start_line end_line
+    """.split()
+)
+"""Columns that a preview leaves out where there are others: a person reads the rest."""
 
 
 def of_source(table: str, source: str) -> tuple[str, ...]:
@@ -80,8 +87,10 @@ def describe(
 
 
 def preview(frame: pl.DataFrame) -> str:
-    """The first rows as a Markdown table, long values cut."""
-    return markdown_table(frame.columns, frame.head(_PREVIEW_ROWS).iter_rows())
+    """Some rows as a Markdown table: the columns that a person reads, long values cut."""
+    shown = [name for name in frame.columns if name not in _NOT_SHOWN] or frame.columns
+    rows = frame.select(shown).gather_every(max(1, frame.height // _PREVIEW_ROWS))
+    return markdown_table(shown, rows.head(_PREVIEW_ROWS).iter_rows())
 
 
 def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

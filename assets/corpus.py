@@ -30,7 +30,7 @@ DROPS = ("corpus_drops", "data.parquet")
 
 
 @dg.asset(
-    deps=["doc_pairs", "path_pairs", "body_pairs", "codesearchnet_pairs"],
+    deps=[*(f"{kind}_pairs" for kind in TYPES), "codesearchnet_pairs"],
     group_name="corpus",
     kinds={"polars", "parquet"},
     owners=OWNERS,
@@ -40,14 +40,14 @@ def corpus(lake: Lake, project: Project) -> dg.MaterializeResult:
     """Every pair that may be learned from, each source on one side of the split for good."""
     with told():
         manifest = project.load_manifest()
-        curriculum = project.load_curriculum()
+        curriculum, quality = project.load_curriculum(), project.load_quality()
         splits = {source.name: source.split for source in manifest.sources}
         weights = {each.name: each.weight for each in manifest.sources if each.weight is not None}
         tombstones = set(lake.read_every("tombstones", schema.TOMBSTONES)["blob_sha"])
         places = [pairs_of(kind, name) for name in manifest.names for kind in (*TYPES, DATASET)]
         fingerprint = digest(
             *(build.VERSION, versions(lake, *places), splits, curriculum.model_dump()),
-            *(weights, sorted(tombstones)),
+            *(quality.model_dump(), weights, sorted(tombstones)),
         )
         stored = [lake.stored(*place_of(split)) for split in SPLITS]
         unchanged = all(each is not None and each.fingerprint == fingerprint for each in stored)
@@ -57,7 +57,7 @@ def corpus(lake: Lake, project: Project) -> dg.MaterializeResult:
         else:
             pairs = lake.read_all(places, schema.PAIRS)
             frame, drops = build.build_corpus(
-                pairs, splits, curriculum, weights=weights, tombstones=tombstones
+                pairs, splits, curriculum, quality, weights=weights, tombstones=tombstones
             )
             lake.write(drops, schema.DROPS, *DROPS, fingerprint=fingerprint)
             for split in SPLITS:
@@ -73,10 +73,18 @@ def corpus(lake: Lake, project: Project) -> dg.MaterializeResult:
             **describe(first, train, schema.CORPUS, unchanged=unchanged),
             "dagster/row_count": frame.height,
             "splits": counts(frame, "split", "pair_type", "query_kind"),
+            "languages": counts(frame, "language", "dialect", "pair_type"),
+            "mean_query_chars": _mean_chars(frame, "query"),
+            "mean_code_chars": _mean_chars(frame, "positive"),
             "sources": counts(frame, "split", "source", "revision", "license"),
             "drops": dg.MetadataValue.md(markdown_table(reasons.columns, reasons.iter_rows())),
         },
     )
+
+
+def _mean_chars(frame: pl.DataFrame, column: str) -> float:
+    mean = frame.select(pl.col(column).str.len_chars().mean()).item()
+    return round(mean or 0.0, 1)
 
 
 @dg.asset_check(asset="corpus", description="Every source of the manifest has a snapshot.")

@@ -1,5 +1,5 @@
-"""`doc_pairs`, `path_pairs`, `body_pairs`: the kinds of training pair that units give; and
-`codesearchnet_pairs`, the published ones.
+"""`doc_pairs`, `path_pairs`, `body_pairs`, `proof_pairs`, `readme_pairs`: what units and sections give;
+and `codesearchnet_pairs`, the published ones.
 """
 
 from collections import Counter
@@ -21,13 +21,16 @@ from assets.common import (
 )
 from common.hashing import digest
 from corpus import schema
-from corpus.pairs import body, dataset, doc, path
+from corpus.pairs import body, dataset, doc, path, proof, readme
 from corpus.pairs.base import refresh
+from corpus.quality import Quality
 from resources.lake import Lake, Stored
 from resources.project import Project
 
-TYPES = ("doc", "path", "body")
+TYPES = ("doc", "path", "body", "readme", "proof")
 DATASET = "dataset"
+
+_SAMPLES, _SAMPLE_CHARS = 5, 600
 
 
 def pairs_of(pair_type: str, source: str) -> tuple[str, ...]:
@@ -35,60 +38,106 @@ def pairs_of(pair_type: str, source: str) -> tuple[str, ...]:
     return of_source(f"pairs/pair_type={pair_type}", source)
 
 
+Build = Callable[[Lake, str, Quality], pl.DataFrame]
+"""Makes the pairs of one type and source."""
+
+
 def _pairs(
-    name: str,
-    pair_type: str,
-    build: Callable[[pl.DataFrame], pl.DataFrame],
-    version: str,
-    text: str,
+    pair_type: str, build: Build, version: str, text: str, *, deps: tuple[str, ...] = ("units",)
 ) -> dg.AssetsDefinition:
     @dg.asset(
-        name=name,
+        name=f"{pair_type}_pairs",
         partitions_def=sources,
-        deps=["units"],
+        deps=deps,
         group_name="pairs",
         kinds={"parquet"},
         owners=OWNERS,
         description=text,
         code_version=version,
     )
-    def pairs(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
-        units = of_source("units", context.partition_key)
-        place = pairs_of(pair_type, context.partition_key)
+    def pairs(
+        context: dg.AssetExecutionContext, lake: Lake, project: Project
+    ) -> dg.MaterializeResult:
+        source = context.partition_key
+        with told():
+            quality = project.load_quality()
         return produce(
             lake,
-            place,
+            pairs_of(pair_type, source),
             schema.PAIRS,
-            fingerprint=digest(version, versions(lake, units)),
-            make=lambda: refresh(
-                build, version, lake.read(*units), lake.read_if_there(*place, schema=schema.PAIRS)
+            fingerprint=digest(
+                *(version, quality.model_dump()),
+                versions(lake, *(of_source(table, source) for table in deps)),
             ),
-            metadata=lambda frame: {"query_kinds": counts(frame, "query_kind")},
+            make=lambda: build(lake, source, quality),
+            metadata=lambda frame: {
+                "query_kinds": counts(frame, "language", "dialect", "query_kind"),
+                "samples": dg.MetadataValue.md(_samples(frame)),
+            },
         )
 
     return pairs
 
 
+def _samples(frame: pl.DataFrame) -> str:
+    """A few pairs as a person would read them."""
+    drawn = frame.sort("pair_id").head(_SAMPLES).select("query", "symbol", "positive")
+    return "\n\n".join(
+        f"**{query}** → `{symbol}`\n\n```\n{code[:_SAMPLE_CHARS].replace('```', '')}\n```"
+        for query, symbol, code in drawn.iter_rows()
+    )
+
+
+def _refreshed(
+    pair_type: str,
+    build: Callable[[pl.DataFrame, Quality], pl.DataFrame],
+    version: Callable[[Quality], str],
+) -> Build:
+    """A build that carries the pairs of unchanged files over."""
+
+    def made(lake: Lake, source: str, quality: Quality) -> pl.DataFrame:
+        return refresh(
+            lambda units: build(units, quality),
+            version(quality),
+            lake.read(*of_source("units", source)),
+            lake.read_if_there(*pairs_of(pair_type, source), schema=schema.PAIRS),
+        )
+
+    return made
+
+
 doc_pairs = _pairs(
-    "doc_pairs",
     "doc",
-    doc.doc_pairs,
+    _refreshed("doc", lambda units, _: doc.doc_pairs(units), lambda _: doc.VERSION),
     doc.VERSION,
     "Doc comment -> code: first sentences, later sentences and keyword forms.",
 )
 path_pairs = _pairs(
-    "path_pairs",
     "path",
-    path.path_pairs,
+    _refreshed("path", path.path_pairs, path.version),
     path.VERSION,
     "Path, module and symbol in words -> code, for units without a usable doc.",
 )
 body_pairs = _pairs(
-    "body_pairs",
     "body",
-    body.body_pairs,
+    _refreshed("body", lambda units, _: body.body_pairs(units), lambda _: body.VERSION),
     body.VERSION,
     "Remarks and messages inside a body -> the function without them.",
+)
+proof_pairs = _pairs(
+    "proof",
+    lambda lake, source, _: proof.proof_pairs(lake.read(*of_source("units", source))),
+    proof.VERSION,
+    "Contracts, harnesses, theorems and specifications in words -> the code that they are about.",
+)
+readme_pairs = _pairs(
+    "readme",
+    lambda lake, source, _: readme.readme_pairs(
+        lake.read(*of_source("units", source)), lake.read(*of_source("sections", source))
+    ),
+    readme.VERSION,
+    "Sentences of READMEs and documentation -> the code that they name.",
+    deps=("units", "sections"),
 )
 
 

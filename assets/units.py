@@ -11,21 +11,21 @@ from corpus import extract, schema
 from resources.lake import Lake
 from resources.project import Project
 
-TABLE, BARREN = "units", "barren"
+TABLE, PARSED = "units", "parsed"
 
 
 @dg.asset(
     partitions_def=sources,
     deps=["files"],
     group_name="sources",
-    kinds={"rust", "parquet"},
+    kinds={"treesitter", "parquet"},
     owners=OWNERS,
     code_version=digest(extract.versions()),
 )
 def units(context: dg.AssetExecutionContext, lake: Lake, project: Project) -> dg.MaterializeResult:
-    """Every function with its signature, doc, attributes and code; unchanged files are carried over."""
+    """Functions, types, theorems, operators … with doc, contracts and code; unchanged files carried over."""
     name = context.partition_key
-    place, barren, kept = (of_source(table, name) for table in (TABLE, BARREN, "files"))
+    place, parsed, kept = (of_source(table, name) for table in (TABLE, PARSED, "files"))
     with told():
         domain = project.load_manifest()[name].domain
     work: Counter[str] = Counter()
@@ -37,10 +37,10 @@ def units(context: dg.AssetExecutionContext, lake: Lake, project: Project) -> dg
             lake.blobs(name).read,
             domain,
             lake.read_if_there(*place, schema=schema.UNITS),
-            lake.read_if_there(*barren, schema=schema.BARREN),
+            lake.read_if_there(*parsed, schema=schema.PARSED),
         )
         work.update(found.counts)
-        lake.write(found.barren, schema.BARREN, *barren, fingerprint=fingerprint)
+        lake.write(found.parsed, schema.PARSED, *parsed, fingerprint=fingerprint)
         return found.units
 
     return produce(
@@ -52,6 +52,8 @@ def units(context: dg.AssetExecutionContext, lake: Lake, project: Project) -> dg
         metadata=lambda frame: {
             **{f"files_{key}": value for key, value in work.items()},
             "documented": int((frame["doc"] != "").sum()),
+            "specified": int((frame["contracts"].list.len() > 0).sum()),
+            "faults": counts(lake.read(*parsed).drop_nulls("fault"), "language", "fault"),
             "redacted": counts(frame.explode("redacted").drop_nulls("redacted"), "redacted"),
             "kinds": counts(frame, "language", "kind", "dialect"),
         },

@@ -16,23 +16,14 @@ from corpus import schema
 from corpus.files import FORMAL_LANGUAGES
 from corpus.licences import Tier
 from corpus.pairs.base import normal
+from corpus.quality import Quality, judge
 
-VERSION = "2"
-
-
-class Limits(Settings):
-    """Bounds on what a pair may look like."""
-
-    min_query_words: Annotated[int, Field(ge=1)] = 2
-    max_query_words: Annotated[int, Field(ge=1)] = 40
-    min_code_chars: Annotated[int, Field(ge=0)] = 60
-    max_code_chars: Annotated[int, Field(ge=1)] = 8000
+VERSION = "3"
 
 
 class Curriculum(Settings):
     """`config/curriculum.yaml`: what goes into the corpus, and how often each domain is drawn."""
 
-    limits: Limits = Limits()
     admit: Annotated[list[Tier], Field(min_length=1)] = Field(
         default=["owned", "permissive", "weak_file", "weak_lib"],
         description="licence tiers that may be trained on",
@@ -41,15 +32,14 @@ class Curriculum(Settings):
 
 
 class Drop(StrEnum):
-    """Why a pair is not in the corpus. The order is the order of the checks."""
+    """Why a pair is not in the corpus, beside `corpus.quality.Fault`. The order is that of the checks.
+
+    What is unfit as query or code is found after the first three.
+    """
 
     OPTED_OUT = "opted_out"
     LICENCE = "licence_tier_not_admitted"
     PLAIN_TEST = "plain_test"
-    QUERY_SHORT = "query_too_short"
-    QUERY_LONG = "query_too_long"
-    CODE_SHORT = "code_too_short"
-    CODE_LONG = "code_too_long"
     HELD_OUT = "code_of_a_held_out_source"
     SAME_CODE = "code_of_another_unit"
     SAME_QUERY = "query_of_another_pair"
@@ -64,6 +54,7 @@ def build_corpus(
     pairs: pl.DataFrame,
     splits: Mapping[str, str],
     curriculum: Curriculum,
+    quality: Quality,
     *,
     weights: Mapping[str, float] = MappingProxyType({}),
     tombstones: Collection[str] = frozenset(),
@@ -73,7 +64,8 @@ def build_corpus(
     Args:
         pairs: rows of `schema.PAIRS`, in any order.
         splits: the split of each source; a source's pairs are all on one side.
-        curriculum: limits, licence tiers and weights.
+        curriculum: licence tiers and weights.
+        quality: what makes a query or its code unfit, by language.
         weights: the weight of single sources, in place of their domain's.
         tombstones: blobs that their authors want left out.
 
@@ -90,10 +82,8 @@ def build_corpus(
         "pair_type",
         "doc_rest",
     ]
-    words = pl.col("query").str.split(" ").list.len()
-    chars = pl.col("positive").str.len_chars()
-    limits = curriculum.limits
-    frame = pairs.sort(key).with_columns(
+    frame = pairs.sort(key)
+    frame = frame.with_columns(
         split=pl.col("source").replace_strict(dict(splits), return_dtype=pl.String),
         weight=pl.coalesce(
             pl.col("source").replace_strict(dict(weights), default=None, return_dtype=pl.Float32),
@@ -110,14 +100,7 @@ def build_corpus(
         # A test says what it tests, which is another function. A proof says what holds.
         .when(pl.col("is_test") & ~_is_proof())
         .then(pl.lit(Drop.PLAIN_TEST.value))
-        .when(words < limits.min_query_words)
-        .then(pl.lit(Drop.QUERY_SHORT.value))
-        .when(words > limits.max_query_words)
-        .then(pl.lit(Drop.QUERY_LONG.value))
-        .when(chars < limits.min_code_chars)
-        .then(pl.lit(Drop.CODE_SHORT.value))
-        .when(chars > limits.max_code_chars)
-        .then(pl.lit(Drop.CODE_LONG.value)),
+        .otherwise(judge(frame, quality)),
     )
     held_out = frame.filter(pl.col("split") != "train")["code_key"].unique()
     leaks = (pl.col("split") == "train") & pl.col("code_key").is_in(held_out.implode())
@@ -131,9 +114,9 @@ def build_corpus(
     frame = _mark(frame, pl.col("row") != first_row, Drop.SAME_QUERY)
     drops = (
         frame.drop_nulls("reason")
-        .group_by("source", "pair_type", "reason")
+        .group_by("source", "language", "pair_type", "reason")
         .agg(pairs=pl.len().cast(pl.Int64))
-        .sort("source", "pair_type", "reason")
+        .sort("source", "language", "pair_type", "reason")
     )
     return frame.filter(alive).select(schema.CORPUS.names), drops.select(schema.DROPS.names)
 

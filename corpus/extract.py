@@ -4,36 +4,57 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cache
 from importlib import import_module
+from typing import Any
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from common.hashing import digest
 from corpus import paths, provenance, redact, schema
-from corpus.files import Contents, bytes_missing
-from corpus.languages.base import Definition, Extractor
+from corpus.files import FORMAL_LANGUAGES, Contents, bytes_missing
+from corpus.languages.base import Definition, Extraction, Extractor
 from corpus.text import prose
 
-_MODULES = {"rust": "corpus.languages.rust"}
-"""The languages whose definitions are extracted; the others wait for their module."""
+_MODULES = {
+    "rust": "corpus.languages.rust",
+    "python": "corpus.languages.python",
+    "java": "corpus.languages.java",
+    "typescript": "corpus.languages.typescript",
+    "javascript": "corpus.languages.javascript",
+    "cpp": "corpus.languages.cpp",
+    "lean": "corpus.languages.lean",
+    "tlaplus": "corpus.languages.tlaplus",
+    "smtlib": "corpus.languages.smtlib",
+}
 
 SUPPORTED = frozenset(_MODULES)
 
+NESTED = "nested_too_deep"
+"""The fault of a file that no person wrote: its brackets are nested deeper than any code's."""
+
+VERSION = "1"
+"""Part of every extractor's version: raise it when rows come out otherwise for the same definitions."""
+
+_MAX_NESTING = 1000
 _CHUNK_ROWS = 4096
+
+_NO_BRACKET = bytes(set(range(256)) - set(b"([{)]}"))
 
 
 @dataclass(frozen=True)
 class Extracted:
     """What `extract_units` gives.
 
-    `units` are rows of `schema.UNITS` in the order of path and line, `barren` rows of `schema.BARREN`;
-    `counts` says how many files were parsed, carried over, or are in a language without an extractor.
+    `units` are rows of `schema.UNITS` in the order of path and line, `parsed` rows of `schema.PARSED`;
+    `counts` says how many files were parsed, carried over, or are in a language without definitions.
     """
 
     units: pl.DataFrame
-    barren: pl.DataFrame
+    parsed: pl.DataFrame
     counts: Counter[str]
 
 
@@ -41,7 +62,8 @@ class Extracted:
 def extractor(language: str) -> tuple[Extractor, str]:
     """The `extract` function of a language's module, and the version of what its rows depend on."""
     module = import_module(_MODULES[language])
-    return module.extract, f"{module.VERSION}/paths-{paths.VERSION}/redact-{redact.VERSION}"
+    about = f"{VERSION}/paths-{paths.VERSION}/redact-{redact.VERSION}"
+    return module.extract, f"{module.VERSION}/{about}"
 
 
 def versions() -> dict[str, str]:
@@ -49,12 +71,33 @@ def versions() -> dict[str, str]:
     return {language: extractor(language)[1] for language in sorted(SUPPORTED)}
 
 
+def definitions(language: str, content: bytes) -> Extraction:
+    """The definitions of one file of a supported language: the front door of the language modules.
+
+    Byte order marks and carriage returns go; what is nested beyond reason is refused by name.
+    """
+    extract, _ = extractor(language)
+    source = content.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
+    if _nesting(source) > _MAX_NESTING:
+        return Extraction([], NESTED)
+    return extract(source)
+
+
+def _nesting(source: bytes) -> int:
+    """The deepest nesting of brackets, those in strings and comments counted, too."""
+    brackets = np.frombuffer(source.translate(None, _NO_BRACKET), np.uint8)
+    opens = (brackets == ord("(")) | (brackets == ord("[")) | (brackets == ord("{"))
+    depth = np.cumsum(np.where(opens, 1, -1))
+    lowest = np.minimum.accumulate(np.minimum(depth, 0))
+    return int((depth - lowest).max(initial=0))
+
+
 def extract_units(
     listed: pl.DataFrame,
     contents: Contents,
     domain: str,
     previous: pl.DataFrame | None = None,
-    barren: pl.DataFrame | None = None,
+    parsed: pl.DataFrame | None = None,
 ) -> Extracted:
     """The units of one source.
 
@@ -63,7 +106,7 @@ def extract_units(
         contents: where the bytes are; those of unchanged files are not read.
         domain: the source's domain; verification code is formal whatever its source is.
         previous: the source's units of an earlier revision, if any.
-        barren: its files without units of that revision.
+        parsed: the files that were searched for them.
 
     Raises:
         ProvenderError: `contents` lacks bytes of a kept file.
@@ -74,21 +117,19 @@ def extract_units(
         extractor=_extractor_of()
     )
     counts["no_extractor"] = kept.height - wanted.height
-    carried = _carried(wanted, domain, previous)
-    key = ["path", "blob_sha", "extractor"]
-    empty = schema.empty(schema.BARREN)
-    still_barren = empty if barren is None else barren.join(wanted, on=key, how="semi")
-    done = pl.concat([carried.select(key).unique(), still_barren])
-    fresh = wanted.join(done, on=key, how="anti")
+    known, carried = _carried(wanted, domain, previous, parsed)
+    fresh = wanted.join(known, on=_KEY, how="anti")
     counts["carried"] = wanted.height - fresh.height
     counts["parsed"] = fresh.height
-    frames, found = [carried], set[str]()
-    for frame in _parsed(fresh, contents, domain):
-        frames.append(frame)
-        found.update(frame["path"])
+    frames, searched = [carried], [known]
+    for units, files in _parsed(fresh, contents, domain):
+        frames.append(units)
+        searched.append(files)
     units = pl.concat(frames).sort("path", "start_line", "symbol", maintain_order=True)
-    new_barren = fresh.filter(~pl.col("path").is_in(sorted(found))).select(key)
-    return Extracted(units, pl.concat([still_barren, new_barren]).sort("path"), +counts)
+    return Extracted(units, pl.concat(searched).sort("path"), +counts)
+
+
+_KEY = ["path", "blob_sha", "extractor"]
 
 
 def _extractor_of() -> pl.Expr:
@@ -98,45 +139,61 @@ def _extractor_of() -> pl.Expr:
     return pl.when("is_test").then(version + "/test").otherwise(version)
 
 
-def _carried(wanted: pl.DataFrame, domain: str, previous: pl.DataFrame | None) -> pl.DataFrame:
-    """The rows of `previous` that parsing the same bytes again would give again."""
-    if previous is None:
-        return schema.empty(schema.UNITS)
+def _carried(
+    wanted: pl.DataFrame, domain: str, previous: pl.DataFrame | None, parsed: pl.DataFrame | None
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows of `parsed` and of `previous` that parsing the same bytes again would give again."""
+    if previous is None or parsed is None:
+        return schema.empty(schema.PARSED), schema.empty(schema.UNITS)
+    held = previous.group_by(_KEY).agg(held=pl.len())
+    # The two tables are written one after the other: a killed run may leave them apart.
+    known = (
+        parsed.join(wanted, on=_KEY, how="semi")
+        .join(held, on=_KEY, how="left", maintain_order="left")
+        .filter(pl.col("units") == pl.col("held").fill_null(0))
+        .select(schema.PARSED.names)
+    )
     of_file = ["revision", "license", "license_tier", "swhid"]
-    fresh = wanted.select("path", "blob_sha", "extractor", *of_file)
-    return (
+    files = wanted.join(known, on=_KEY, how="semi").select(*_KEY, *of_file)
+    formal = pl.col("dialect").is_not_null() | pl.col("language").is_in(sorted(FORMAL_LANGUAGES))
+    units = (
         previous.drop(of_file)
-        .join(fresh, on=["path", "blob_sha", "extractor"], how="inner", maintain_order="left")
+        .join(files, on=_KEY, how="inner", maintain_order="left")
         .with_columns(
-            domain=pl.when(pl.col("dialect").is_null())
-            .then(pl.lit(domain))
-            .otherwise(pl.lit("formal")),
+            domain=pl.when(formal).then(pl.lit("formal")).otherwise(pl.lit(domain)),
             swhid=pl.format("{};lines={}-{}", "swhid", "start_line", "end_line"),
         )
-        .select(schema.UNITS.names)
     )
+    return known, units.select(schema.UNITS.names)
 
 
-def _parsed(fresh: pl.DataFrame, contents: Contents, domain: str) -> Iterator[pl.DataFrame]:
-    """The units of `fresh`, a few thousand at a time, in any order."""
-    kinds = schema.empty(schema.UNITS).schema
+def _parsed(
+    fresh: pl.DataFrame, contents: Contents, domain: str
+) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """The units of `fresh` and its files as rows of `schema.PARSED`, some at a time, in any order."""
     places: dict[str, list[dict]] = {}
     for file in fresh.iter_rows(named=True):
         places.setdefault(file["blob_sha"], []).append(file)
     rows: list[dict] = []
+    files: list[dict] = []
     for blob, content in contents(places) if places else ():
         clean, found = redact.redact(content.removeprefix(b"\xef\xbb\xbf"))
-        found_at = places.pop(blob)
-        extract, _ = extractor(found_at[0]["language"])
-        definitions = _numbered(extract(clean))
-        for file in found_at:
-            rows += [_row(file, *each, domain, found) for each in definitions]
+        for file in places.pop(blob):
+            # The same bytes may lie under two names, and so in two languages.
+            extraction = definitions(file["language"], clean)
+            numbered = _numbered(extraction.definitions)
+            rows += [_row(file, *each, domain, found) for each in numbered]
+            files.append({**file, "fault": extraction.fault, "units": len(numbered)})
         if len(rows) > _CHUNK_ROWS:
-            yield pl.DataFrame(rows, schema=kinds)
-            rows = []
+            yield _frame(rows, schema.UNITS), _frame(files, schema.PARSED)
+            rows, files = [], []
     if places:
         raise bytes_missing(fresh["source"][0], len(places))
-    yield pl.DataFrame(rows, schema=kinds)
+    yield _frame(rows, schema.UNITS), _frame(files, schema.PARSED)
+
+
+def _frame(rows: list[dict], table: pa.Schema) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=schema.empty(table).schema)
 
 
 def _numbered(definitions: list[Definition]) -> list[tuple[Definition, int]]:
@@ -150,20 +207,26 @@ def _numbered(definitions: list[Definition]) -> list[tuple[Definition, int]]:
     return found
 
 
-def _row(file: dict, unit: Definition, number: int, domain: str, found: list[redact.Found]) -> dict:
-    # A file with one harness is not all proof: only the unit's own attributes make it formal.
-    formal = unit.dialect is not None
-    names = ("source", "revision", "path", "blob_sha", "language", "license", "license_tier")
+_OF_DEFINITION = [field.name for field in fields(Definition) if field.name != "contracts"]
+_OF_FILE = ("source", "revision", "path", "blob_sha", "language", "license", "license_tier")
+
+
+def _row(
+    file: dict, unit: Definition, number: int, domain: str, found: list[redact.Found]
+) -> dict[str, Any]:
+    # A file with one harness is not all proof: only the unit's own annotations make it formal.
+    formal = unit.dialect is not None or file["language"] in FORMAL_LANGUAGES
     first = unit.start_line - (unit.doc.count("\n") + 1 if unit.doc else 0)
     return {
-        **asdict(unit),
-        **{name: file[name] for name in names},
-        "prose": " ".join(prose(unit.doc)),
+        **{name: getattr(unit, name) for name in _OF_DEFINITION},
+        **{name: file[name] for name in _OF_FILE},
+        "contracts": [asdict(each) for each in unit.contracts],
+        "prose": " ".join(prose(unit.doc, file["language"])) if unit.doc else "",
         "unit_id": digest(
             *(file["source"], file["path"], unit.module, unit.symbol, unit.start_line),
             *((number,) if number else ()),
         ),
-        "category": "verification" if formal else "code",
+        "category": _category(file, unit),
         "is_test": unit.is_test or file["is_test"],
         "domain": "formal" if formal else domain,
         "file_context": f"{file['source']}/{file['path']}",
@@ -171,3 +234,9 @@ def _row(file: dict, unit: Definition, number: int, domain: str, found: list[red
         "redacted": sorted({rule for line, rule in found if first <= line <= unit.end_line}),
         "extractor": file["extractor"],
     }
+
+
+def _category(file: dict, unit: Definition) -> str:
+    if file["language"] in FORMAL_LANGUAGES:
+        return file["category"]
+    return "code" if unit.dialect is None else "verification"

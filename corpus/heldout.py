@@ -8,15 +8,21 @@ from common.hashing import digest
 from corpus import schema
 from corpus.pairs.base import normal
 
-VERSION = "1"
+VERSION = "2"
 
 _MIN_QUERY_WORDS = 3
 
 
 def pool(units: pl.DataFrame) -> pl.DataFrame:
-    """The units that search should find: all but plain tests, which repeat what they test."""
-    wanted = ~pl.col("is_test") | pl.col("dialect").is_not_null()
-    return units.filter(wanted).sort("source", "path", "start_line", "symbol")
+    """The Rust functions that search should find: all but plain tests, which repeat what they test.
+
+    Types and other languages wait for queries that were judged against them: a pool in which nobody
+    looked for second right answers counts them as wrong.
+    """
+    plain_test = pl.col("is_test") & pl.col("dialect").is_null()
+    is_function = (pl.col("language") == "rust") & pl.col("kind").is_in(["function", "method"])
+    has_body = pl.col("code").str.contains("{", literal=True)
+    return units.filter(is_function & has_body & ~plain_test).sort("source", "path", "start_line", "symbol")
 
 
 def documentation_queries(doc_pairs: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:

@@ -172,9 +172,49 @@ CORPUS = pa.schema(
     ]
 )
 
+_NAME = pa.struct(
+    [
+        pa.field("name", _TEXT, nullable=False),
+        pa.field("kind", _TEXT, nullable=False),
+        pa.field("paragraph", _INT, nullable=False),
+    ]
+)
+
+_LINK = pa.struct(
+    [
+        pa.field("path", _TEXT, nullable=False),
+        pa.field("fragment", _TEXT, nullable=False),
+        pa.field("paragraph", _INT, nullable=False),
+    ]
+)
+
+SECTIONS = pa.schema(
+    [
+        *_PLACE,
+        _column("start_line", _INT, "line of the heading, from 1"),
+        _column("end_line", _INT, "last line before the next heading, inclusive"),
+        _column("language", _TEXT, "markdown, restructuredtext or asciidoc"),
+        *_LICENCE,
+        _column("titles", pa.list_(_TEXT), "headings from the document's title down to its own"),
+        _column(
+            "prose", pa.list_(_TEXT), "paragraphs as plain text; empty where the file says nothing"
+        ),
+        _column(
+            "names",
+            pa.list_(_NAME),
+            "identifiers; in title, prose or code; index of the paragraph, or of the one before, or -1",
+        ),
+        _column("links", pa.list_(_LINK), "files of the repository that its paragraphs link to"),
+        _column("file_context", _TEXT, "source name + path"),
+        _column("swhid", _TEXT, "SWHID of the bytes, with origin, anchor, path and lines"),
+        _column("extractor", _TEXT, "version of the parser that made the row"),
+    ]
+)
+
 DROPS = pa.schema(
     [
         _column("source", _TEXT, "name of the source in the manifest"),
+        _column("language", _TEXT, "rust, python, lean …"),
         _column("pair_type", _TEXT, "doc, path …"),
         _column("reason", _TEXT, "why pairs were dropped"),
         _column("pairs", pa.int64(), "how many"),

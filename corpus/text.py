@@ -1,20 +1,13 @@
-"""Doc comments as prose: markup out, words and symbols kept; sentences, keywords, identifier words."""
+"""Words of docs and names: prose, its sentences and conditions, keywords, identifier words."""
 
 from __future__ import annotations
 
 import re
 
-_FENCE = re.compile(r"^\s*(```|~~~).*?(^\s*\1[^\n]*$|\Z)", re.MULTILINE | re.DOTALL)
-_HEADING = re.compile(r"^\s{0,3}#{1,6}\s.*\Z", re.MULTILINE | re.DOTALL)
-_REFERENCE = re.compile(r"^\s*\[[^\]]+\]:\s.*$", re.MULTILINE)
-_IMAGE = re.compile(r"!\[[^\]]*\]\([^)]*\)")
-_LINK = re.compile(r"\[([^\]\[]+)\](\([^)]*\)|\[[^\]]*\])?")
-_TAG = re.compile(r"</?[a-zA-Z][^>\n]*>")
-_URL = re.compile(r"<?https?://\S*[^\s.,;:!?>)]>?")
-_CODE_SPAN = re.compile(r"(`+)(.+?)\1", re.DOTALL)
-_SPAN_AT = re.compile("\ue000(\\d+)\ue001")
-_EMPHASIS = re.compile(r"(\*\*|__|\*)(?=\S)(.+?)(?<=\S)\1")
-_LIST_ITEM = re.compile(r"^\s*([-*+]|\d+[.)])\s+", re.MULTILINE)
+from corpus.prose import prose, sections
+
+__all__ = ["STOPWORDS", "conditions", "identifier_words", "keywords", "prose", "sentences"]
+
 _SENTENCE_END = re.compile(r"(?:(?<=[.!?])|(?<=[.!?][\"')\]]))\s+(?=[\"'(\[]?[A-Z`0-9∀∃])")
 _ABBREVIATED = re.compile(r"\b([eE]\.g|[iI]\.e|etc|[cC]f|vs|resp|approx|[fF]ig|Eq|Sec|No)\.$")
 _WORD = re.compile(r"\w+")
@@ -31,32 +24,63 @@ STOPWORDS = frozenset(
 )
 
 
-def prose(doc: str) -> list[str]:
-    """The paragraphs of a doc comment before its first heading, as plain text on one line each.
+_SYMPTOMS = "panics panic errors error raises raise throws throw exceptions exception".split()
+_PROPERTIES = (
+    "safety pre precondition preconditions requires post postcondition postconditions ensures "
+    "invariant invariants"
+).split()
+_CONDITIONS: dict[str, str] = {
+    **dict.fromkeys(_SYMPTOMS, "symptom"),
+    **dict.fromkeys(_PROPERTIES, "property"),
+}
+_MAX_ENTRIES = 3
+_MIN_WORDS = 4
+_NONE = re.compile(
+    r"(?:this |the |these )?(?:\w+ ){0,2}(?:never|none|n/a|no|nothing|does(?:n't| not)|can(?:not|'t)"
+    r"|will (?:not|never)|is infallible)\b",
+    re.IGNORECASE,
+)
+_RAISED = re.compile(
+    r"\{?((?:\w+[.:]+)*\w+)\}?:?\s+(?:-+\s+)?(?=(?:if|when|whenever|unless|on|in case|for)\b)",
+    re.IGNORECASE,
+)
 
-    Code blocks, link targets, images, HTML and list markers go; the text of links and code spans
-    stays, and so does every symbol.
+
+def conditions(doc: str, language: str = "rust") -> list[tuple[str, str]]:
+    """What a doc says of when its code fails, a `symptom`, or of what must hold, a `property`.
+
+    Each is the first sentence of a section such as Panics, Errors or Safety, or of an entry of one
+    that lists exceptions; sections that say that nothing can go wrong give none.
     """
-    text = _FENCE.sub("\n\n", doc)
-    text = _HEADING.sub("", text)
-    text = _REFERENCE.sub("", text)
-    spans: list[str] = []
+    found = []
+    for title, paragraphs in sections(doc, language):
+        kind = _CONDITIONS.get(title)
+        for said in _entries(title, paragraphs) if kind else ():
+            sentence = next(iter(sentences(said)), "").rstrip(". ")
+            if len(sentence.split()) >= _MIN_WORDS and not _NONE.match(sentence):
+                found.append((kind, sentence.rstrip(":")))
+    return found
 
-    def set_aside(span: re.Match[str]) -> str:
-        # Markup inside a code span is code: `arr[i]`, `Vec<T>`, `__init__`.
-        spans.append(span[2].strip())
-        return f"\ue000{len(spans) - 1}\ue001"
 
-    text = _CODE_SPAN.sub(set_aside, text.replace("\ue000", "").replace("\ue001", ""))
-    text = _IMAGE.sub("", text)
-    text = _LINK.sub(r"\1", text)
-    text = _URL.sub("", text)
-    text = _LIST_ITEM.sub("\n\n", text)
-    text = _TAG.sub("", text)
-    text = _EMPHASIS.sub(r"\2", text)
-    text = _SPAN_AT.sub(lambda at: spans[int(at[1])], text).replace("`", "")
-    paragraphs = (" ".join(each.split()) for each in re.split(r"\n\s*\n", text))
-    return [each for each in paragraphs if each]
+def _entries(title: str, paragraphs: list[str]) -> list[str]:
+    if title.startswith(("raise", "throw", "exception")):
+        return [_as_sentence(each) for each in paragraphs[:_MAX_ENTRIES]]
+    if len(paragraphs) > 1 and paragraphs[0].endswith((":", " if", " that", " when")):
+        return [f"{paragraphs[0].rstrip(':')} {_lowered(paragraphs[1])}"]
+    return paragraphs[:1]
+
+
+def _as_sentence(entry: str) -> str:
+    """`ValueError if x` for `ValueError: If x` and `{ValueError} - If x`."""
+    raised = _RAISED.match(entry)
+    if raised is None:
+        return entry
+    return f"{raised[1]} {_lowered(entry[raised.end() :])}"
+
+
+def _lowered(text: str) -> str:
+    """`text` as it stands within a sentence; what is no plain word keeps its capital."""
+    return text[0].lower() + text[1:] if re.match(r"[A-Z][a-z]*\b", text) else text
 
 
 def sentences(paragraph: str) -> list[str]:

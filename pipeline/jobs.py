@@ -5,7 +5,8 @@ from __future__ import annotations
 import dagster as dg
 
 _PER_SOURCE = dg.AssetSelection.assets(
-    "repos", "files", "units", "doc_pairs", "path_pairs", "body_pairs"
+    *("repos", "files", "units", "sections"),
+    *("doc_pairs", "path_pairs", "body_pairs", "readme_pairs", "proof_pairs"),
 )
 
 INGEST = dg.define_asset_job(

@@ -1,4 +1,4 @@
-"""The files that a user edits, as one Dagster resource: manifest, licence policy, curriculum, recipe."""
+"""The files that a user edits, as one Dagster resource: manifest, licences, quality, curriculum …"""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from common.errors import ProvenderError
 from corpus.build import Curriculum, load_curriculum
 from corpus.licences import LicencePolicy, load_policy
 from corpus.optout import OptOuts, load_optouts
+from corpus.quality import Quality, load_quality
 from corpus.sources import Manifest, load_manifest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,6 +33,7 @@ class Project(dg.ConfigurableResource):
     licences: str = str(ROOT / "config" / "licenses.yaml")
     optout: str = str(ROOT / "config" / "optout.yaml")
     curriculum: str = str(ROOT / "config" / "curriculum.yaml")
+    quality: str = str(ROOT / "config" / "quality.yaml")
     recipe: str = str(ROOT / "config" / "train_quickstart.yaml")
 
     def load_manifest(self) -> Manifest:
@@ -56,6 +58,9 @@ class Project(dg.ConfigurableResource):
 
     def load_curriculum(self) -> Curriculum:
         return load_curriculum(Path(self.curriculum))
+
+    def load_quality(self) -> Quality:
+        return load_quality(Path(self.quality))
 
     def recipe_path(self) -> Path:
         return Path(os.environ.get("PROVENDER_RECIPE", self.recipe))

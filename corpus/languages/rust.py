@@ -1,44 +1,87 @@
-"""Rust through tree-sitter: functions and methods with their docs, attributes and enclosing type."""
+"""Rust through tree-sitter: which items of a file are units, and what encloses them."""
 
 from __future__ import annotations
 
 import re
-import textwrap
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import cache
 
 import tree_sitter_rust
-from tree_sitter import Language, Node, Parser
+from tree_sitter import Language, Node, Parser, Point, Range
 
-from corpus.languages.base import SYNTAX, Definition, Extraction
+from corpus.languages.base import SYNTAX, Contract, Definition, Extraction, grammar
+from corpus.languages.rust_contracts import Specifications
+from corpus.languages.rust_text import (
+    FUNCTIONS,
+    HEAD,
+    bare_type,
+    block,
+    head,
+    header,
+    outline,
+    text,
+)
 
-VERSION = "rust-2"
+VERSION = "rust-3"
 """Rows made by another version are extracted again."""
 
-_DOC_ATTRIBUTE = re.compile(r'^#\[\s*doc\s*=\s*r?#*"(.*)"#*\s*\]$', re.DOTALL)
+UNCLOSED = "unclosed_raw_strings"
+"""The fault of a file whose parsing would take minutes, and whose author knew that."""
+
 _TEST_ATTRIBUTE = re.compile(
     r"^#\[\s*(\w+::)*(test|rstest|test_case|bench)\b|^#\[\s*cfg\(\s*(all\(\s*)?test\b"
 )
-_KANI_ATTRIBUTE = re.compile(r"\bkani::(proof|proof_for_contract|requires|ensures|should_panic)\b")
-_CONTAINERS = frozenset({"mod_item", "impl_item", "trait_item"})
+_KINDS = {
+    "function_item": "function",
+    "function_signature_item": "function",
+    "struct_item": "struct",
+    "enum_item": "enum",
+    "union_item": "union",
+    "trait_item": "trait",
+    "type_item": "type",
+    "const_item": "constant",
+    "static_item": "constant",
+    "macro_definition": "macro",
+}
+_CONSTANTS = frozenset({"const_item", "static_item"})
+_SILENT = _CONSTANTS | {"function_signature_item"}
+"""They say too little without a doc; a function may have contracts instead."""
+
+_ASSOCIATED = _CONSTANTS | {"type_item"}
+"""Inside a trait or an impl they are parts of it."""
+
+_CONTAINERS = frozenset({"mod_item", "impl_item", "trait_item", "foreign_mod_item"})
+_ENTERED = _CONTAINERS | {"ERROR", "macro_invocation", "expression_statement"}
+_VERUS_MACRO = re.compile(
+    r"verus\w*|(?:tokenized_)?state_machine|struct_with_invariants|exec_spec\w*"
+)
+_BRANCHING_MACROS = frozenset({"cfg_if", "cfg_match", "cfg_select", "match_cfg"})
+_ITEM = re.compile(rb'^[ \t]*(?:[\w"()]+ +){0,6}(?:fn|struct|enum|trait)\s+\w', re.MULTILINE)
 _MAX_DEPTH = 50  # no person nests modules deeper; a hostile file might
+_MAX_MACROS = 2  # each level parses its bytes again
+_MAX_UNCLOSED = 100
+_RAW_STRING = re.compile(rb'r(#+)"')
 
 
 @cache
 def language() -> Language:
-    return Language(tree_sitter_rust.language())
+    """The grammar of Rust."""
+    return grammar(tree_sitter_rust.language())
 
 
 def extract(source: bytes) -> Extraction:
-    """Functions and methods that have a body, in order.
+    """The definitions of a file in order.
 
     Walks files, modules, impls and traits item by item and never enters a body: functions inside
     functions are no search result of their own, and the walk stays cheap beside the parse.
     """
+    if _unclosed_raw_strings(source) > _MAX_UNCLOSED:
+        return Extraction([], UNCLOSED)
     tree = Parser(language()).parse(source)
-    definitions = list(_items(tree.root_node, _Scope(), source))
-    return Extraction(definitions, SYNTAX if tree.root_node.has_error else None)
+    walk = _Walk(source)
+    walk.items(tree.root_node, _Scope())
+    return Extraction(walk.found, SYNTAX if tree.root_node.has_error else walk.fault)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,107 +92,145 @@ class _Scope:
     owner: str = ""
     is_test: bool = False
     depth: int = 0
+    macros: int = 0
 
 
-def _items(container: Node, scope: _Scope, source: bytes) -> Iterator[Definition]:
-    docs: list[str] = []
-    attributes: list[Node] = []
-    for node in container.named_children:
-        kind = node.type
-        if kind in ("line_comment", "block_comment"):
-            docs += _doc_lines(_text(node, source).rstrip())
-        elif kind == "attribute_item":
-            written = _DOC_ATTRIBUTE.match(_text(node, source))
-            if written:
-                docs.append(written[1])
-            else:
-                attributes.append(node)
+class _Walk:
+    """The definitions found so far in one file, and the fault of its Verus code."""
+
+    def __init__(self, source: bytes) -> None:
+        self.source = source
+        self.found: list[Definition] = []
+        self.fault: str | None = None
+        self.specifications = Specifications(source)
+
+    def items(self, container: Node, scope: _Scope) -> None:
+        """Add what stands in `container`: a file, a body of items, or a place that was not parsed."""
+        above: list[Node] = []
+        for node in container.named_children:
+            kind = node.type
+            if kind in HEAD:
+                above.append(node)
+                continue
+            if kind in _KINDS and not (scope.macros and node.has_error):
+                self._unit(node, kind, above, scope)
+            if kind in _ENTERED and scope.depth < _MAX_DEPTH:
+                self._enter(node, kind, above, scope)
+            above = []
+
+    def _enter(self, node: Node, kind: str, above: list[Node], scope: _Scope) -> None:
+        if kind == "ERROR":
+            if not scope.macros:
+                self.items(node, replace(scope, depth=scope.depth + 1))
+        elif kind in _CONTAINERS:
+            body = node.child_by_field_name("body")
+            if body is not None:
+                self.items(body, self._inner(node, kind, above, scope))
         else:
-            if kind == "function_item":
-                yield _definition(node, docs, attributes, scope, source)
-            elif kind == "ERROR":
-                yield from _items(node, scope, source)
-            elif kind in _CONTAINERS and scope.depth < _MAX_DEPTH:
-                body = node.child_by_field_name("body")
-                if body is not None:
-                    yield from _items(body, _inner(node, attributes, scope, source), source)
-            docs, attributes = [], []
+            macro = node if kind == "macro_invocation" else node.named_child(0)
+            if macro is not None and macro.type == "macro_invocation":
+                self._macro(macro, self._inner(macro, kind, above, scope))
 
+    def _inner(self, node: Node, kind: str, above: list[Node], outer: _Scope) -> _Scope:
+        texts = (text(each, self.source) for each in above if each.type == "attribute_item")
+        module, owner = outer.module, outer.owner
+        if kind == "mod_item":
+            name = text(node.child_by_field_name("name"), self.source)
+            module = f"{outer.module}::{name}".removeprefix("::")
+        elif kind in ("impl_item", "trait_item"):
+            field = "type" if kind == "impl_item" else "name"
+            owner = bare_type(node.child_by_field_name(field), self.source)
+        is_test = outer.is_test or _is_test(texts)
+        return _Scope(module, owner, is_test, outer.depth + 1, outer.macros)
 
-def _inner(node: Node, attributes: list[Node], outer: _Scope, source: bytes) -> _Scope:
-    is_test = outer.is_test or _is_test(_text(each, source) for each in attributes)
-    depth = outer.depth + 1
-    if node.type == "mod_item":
-        name = _text(node.child_by_field_name("name"), source)
-        module = f"{outer.module}::{name}".removeprefix("::")
-        return _Scope(module, outer.owner, is_test, depth)
-    field = "type" if node.type == "impl_item" else "name"
-    owner = _bare_type(node.child_by_field_name(field), source)
-    return _Scope(outer.module, owner, is_test, depth)
+    def _macro(self, node: Node, scope: _Scope) -> None:
+        """Add what is defined between the braces of a macro's invocation."""
+        name = text(node.child_by_field_name("macro"), self.source).rpartition("::")[2]
+        tree = node.named_child(node.named_child_count - 1)
+        if tree is None or not self._is_braced(tree):
+            return
+        if _VERUS_MACRO.fullmatch(name):
+            self._verus(tree, scope)
+        elif scope.macros < _MAX_MACROS:
+            branches = name in _BRANCHING_MACROS
+            for each in filter(self._is_braced, tree.named_children if branches else [tree]):
+                self._again(each, replace(scope, macros=scope.macros + 1))
+
+    def _is_braced(self, tree: Node) -> bool:
+        start, end = tree.start_byte, tree.end_byte
+        ends = self.source[start : start + 1] + self.source[end - 1 : end]
+        return tree.type == "token_tree" and ends == b"{}"
+
+    def _verus(self, tree: Node, scope: _Scope) -> None:
+        from corpus.languages import verus
+
+        first_line = tree.start_point.row + 1
+        start, end = tree.start_byte + 1, tree.end_byte - 1
+        inside = verus.extract_inside(self.source, start, end, first_line, scope.module)
+        self.fault = self.fault or inside.fault
+        if scope.is_test:
+            self.found += [replace(each, is_test=True) for each in inside.definitions]
+        else:
+            self.found += inside.definitions
+
+    def _again(self, tree: Node, scope: _Scope) -> None:
+        """Add the items of a token tree, in which the parser did not look for any."""
+        start, end = tree.start_byte + 1, tree.end_byte - 1
+        if not _ITEM.search(self.source[start:end]):
+            return
+        (row, column), (last_row, last_column) = tree.start_point, tree.end_point
+        inside = Range(Point(row, column + 1), Point(last_row, last_column - 1), start, end)
+        parser = Parser(language(), included_ranges=[inside])
+        self.items(parser.parse(self.source).root_node, scope)
+
+    def _unit(self, node: Node, kind: str, above: list[Node], scope: _Scope) -> None:
+        silent = kind in _SILENT
+        if (silent and not above) or (scope.owner and kind in _ASSOCIATED):
+            return
+        source, specifications = self.source, self.specifications
+        said = head(above, source)
+        signature = header(node, node.child_by_field_name("body"), source)
+        written = outline(node, source) if kind == "trait_item" else text(node, source)
+        contracts: list[Contract] = []
+        if specifications.expected:
+            body = written[len(signature) :] if kind == "function_item" else ""
+            contracts = specifications.contracts(said.attributes, body)
+        if silent and not said.doc and (kind in _CONSTANTS or not contracts):
+            return
+        name = text(node.child_by_field_name("name"), source)
+        code = block(node, written, said.attributes, source)
+        self.found.append(
+            Definition(
+                kind="method" if scope.owner and kind in FUNCTIONS else _KINDS[kind],
+                symbol=f"{scope.owner}::{name}" if scope.owner else name,
+                name=name,
+                module=scope.module,
+                signature=" ".join(signature.split()).removesuffix(";"),
+                doc=said.doc,
+                code=code,
+                start_line=(said.first or node).start_point.row + 1,
+                end_line=node.end_point.row + 1,
+                attributes=said.attributes,
+                contracts=contracts,
+                is_test=scope.is_test or _is_test(said.attributes),
+                dialect=specifications.dialect(said.attributes, code),
+            )
+        )
 
 
 def _is_test(attributes: Iterable[str]) -> bool:
     return any(map(_TEST_ATTRIBUTE.match, attributes))
 
 
-def _bare_type(node: Node | None, source: bytes) -> str:
-    """The name of a type without module path, references and generics."""
-    while node is not None:
-        inner = node.child_by_field_name("type")
-        if node.type in ("generic_type", "reference_type", "pointer_type") and inner is not None:
-            node = inner
-        elif node.type == "scoped_type_identifier":
-            node = node.child_by_field_name("name")
-        else:
-            break
-    return " ".join(_text(node, source).split())
-
-
-def _definition(
-    node: Node, docs: list[str], attribute_nodes: list[Node], scope: _Scope, source: bytes
-) -> Definition:
-    name = _text(node.child_by_field_name("name"), source)
-    body = node.child_by_field_name("body")
-    header = source[node.start_byte : body.start_byte if body else node.end_byte]
-    attributes = [_text(each, source) for each in attribute_nodes]
-    indent = _indent(node, source)
-    lines = "\n".join(indent + each for each in [*attributes, _text(node, source)])
-    first = attribute_nodes[0] if attribute_nodes else node
-    return Definition(
-        kind="method" if scope.owner else "function",
-        symbol=f"{scope.owner}::{name}" if scope.owner else name,
-        name=name,
-        module=scope.module,
-        signature=" ".join(header.decode("utf-8", "replace").split()),
-        doc="\n".join(docs).strip(),
-        code=textwrap.dedent(lines) if indent else lines,
-        start_line=first.start_point.row + 1,
-        end_line=node.end_point.row + 1,
-        attributes=attributes,
-        is_test=scope.is_test or _is_test(attributes),
-        dialect="kani" if any(map(_KANI_ATTRIBUTE.search, attributes)) else None,
-    )
-
-
-def _indent(node: Node, source: bytes) -> str:
-    """The white space that begins the line of `node`: with it, the block can be dedented as a whole."""
-    start = source.rfind(b"\n", 0, node.start_byte) + 1
-    line = source[start : node.start_byte]
-    return line[: len(line) - len(line.lstrip())].decode("utf-8", "replace")
-
-
-def _doc_lines(comment: str) -> list[str]:
-    """The doc text of a comment; none of a plain remark, which rustc sees through."""
-    if comment.startswith("///") and not comment.startswith("////"):
-        return [comment[3:].removeprefix(" ")]
-    if comment.startswith("/**") and not comment.startswith(("/***", "/**/")):
-        lines = comment[3:].removesuffix("*/").splitlines()
-        stripped = "\n".join(re.sub(r"^\s*\*(?!\*) ?", "", line) for line in lines)
-        return textwrap.dedent(stripped).splitlines()
-    return []
-
-
-def _text(node: Node | None, source: bytes) -> str:
-    return (
-        "" if node is None else source[node.start_byte : node.end_byte].decode("utf-8", "replace")
-    )
+def _unclosed_raw_strings(source: bytes) -> int:
+    """How many openings the parser would follow to the end of the file, each of them anew."""
+    if source.count(b"r#") <= _MAX_UNCLOSED:
+        return 0
+    last: dict[bytes, int] = {}
+    unclosed = 0
+    for opening in _RAW_STRING.finditer(source):
+        hashes = opening[1]
+        if hashes not in last:
+            last[hashes] = source.rfind(b'"' + hashes)
+        unclosed += opening.end() > last[hashes]
+    return unclosed

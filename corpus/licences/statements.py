@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from corpus.licences.manifests import READERS
 from corpus.licences.policy import family, names
 from corpus.licences.words import TAG, UNKNOWN, classified, of_header, tagged
-from corpus.paths import Role, glob_pattern, language, licence_prefix
+from corpus.paths import DOCUMENTATION, Role, glob_pattern, language, licence_prefix
 
 VERSION = "4"
 

@@ -13,15 +13,23 @@ from corpus import schema
 _OF_REVISION = ["revision", "license", "license_tier", "domain", "swhid"]
 """What of a unit may change while its file's bytes do not."""
 
+CALLABLE = ("function", "method", "constructor", "proof_function", "spec_function")
+"""Kinds of units whose code is a body, and not an outline."""
+
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A query for a unit. `doc_rest` is what of the unit's doc may stay beside the code."""
+    """A query for a unit.
+
+    `doc_rest` is what of the unit's doc may stay beside the code, `code` what of its code the query
+    leaves in place; null for all of it.
+    """
 
     unit_id: str
     query: str
     query_kind: str
     doc_rest: str
+    code: str | None = None
 
 
 def refresh(
@@ -56,19 +64,25 @@ def to_pairs(
     proposals: list[Proposal], units: pl.DataFrame, pair_type: str, version: str
 ) -> pl.DataFrame:
     """The proposals joined with what `units` (rows of `schema.UNITS`) knows of their code."""
+    columns = ("unit_id", "query", "query_kind", "doc_rest", "left")
     proposed = pl.DataFrame(
-        [(each.unit_id, each.query, each.query_kind, each.doc_rest) for each in proposals],
-        schema=dict.fromkeys(("unit_id", "query", "query_kind", "doc_rest"), pl.String),
+        [
+            (each.unit_id, each.query, each.query_kind, each.doc_rest, each.code)
+            for each in proposals
+        ],
+        schema=dict.fromkeys(columns, pl.String),
         orient="row",
     )
-    joined = proposed.join(units, on="unit_id", how="inner", maintain_order="left").rename(
-        {"code": "positive"}
+    joined = proposed.join(units, on="unit_id", how="inner", maintain_order="left")
+    return (
+        joined.with_columns(positive=pl.coalesce("left", "code"))
+        .with_columns(
+            pair_type=pl.lit(pair_type),
+            builder=_builder(version),
+            pair_id=pl.struct("query", "positive").map_elements(_pair_id, return_dtype=pl.String),
+        )
+        .select(schema.PAIRS.names)
     )
-    return joined.with_columns(
-        pair_type=pl.lit(pair_type),
-        builder=_builder(version),
-        pair_id=pl.struct("query", "positive").map_elements(_pair_id, return_dtype=pl.String),
-    ).select(schema.PAIRS.names)
 
 
 def _pair_id(pair: dict[str, str]) -> str:

@@ -12,15 +12,18 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from corpus.pairs.base import Proposal, to_pairs
+from corpus.pairs.base import CALLABLE, Proposal, to_pairs
 from corpus.text import sentences
 
-VERSION = "1"
+VERSION = "2"
+
+_LANGUAGES = ("rust", "java", "cpp")
+"""Those whose comments and strings `_TOKEN` knows."""
 
 _MAX_REMARKS, _MAX_MESSAGES = 2, 2
 _MIN_WORDS = 4
 
-# Rust's tokens as far as words can hide in them: raw and plain strings, characters, comments.
+# Tokens as far as words can hide in them: raw and plain strings, characters, comments.
 _TOKEN = re.compile(
     r"""(?P<raw>b?r(?P<hashes>\#*)".*?"(?P=hashes))
       | (?P<string>b?"(?:\\.|[^"\\])*")
@@ -42,18 +45,17 @@ def body_pairs(units: pl.DataFrame) -> pl.DataFrame:
     Plain tests are left out: their remarks are about the test.
     """
     wanted = units.filter(~pl.col("is_test") | pl.col("dialect").is_not_null())
-    wanted = wanted.filter(pl.col("code").str.contains(r'//|/\*|"'))
-    proposals, stripped = [], {}
+    wanted = wanted.filter(
+        pl.col("language").is_in(_LANGUAGES),
+        pl.col("kind").is_in(CALLABLE),
+        pl.col("code").str.contains(r'//|/\*|"'),
+    )
+    proposals = []
     for unit_id, prose, code in wanted.select("unit_id", "prose", "code").iter_rows():
         remarks, messages, without = words_of(code)
         for kind, texts in (("implementation", remarks), ("symptom", messages)):
-            proposals += [Proposal(unit_id, text, kind, prose) for text in texts]
-        stripped[unit_id] = without
-    code = pl.DataFrame(
-        {"unit_id": list(stripped), "code": list(stripped.values())},
-        schema={"unit_id": pl.String, "code": pl.String},
-    )
-    return to_pairs(proposals, units.drop("code").join(code, on="unit_id"), "body", VERSION)
+            proposals += [Proposal(unit_id, text, kind, prose, without) for text in texts]
+    return to_pairs(proposals, units, "body", VERSION)
 
 
 def words_of(code: str) -> tuple[list[str], list[str], str]:

@@ -33,7 +33,7 @@ from corpus.snapshots.download import download
 from corpus.sources import DatasetSource
 from corpus.text import prose, sentences
 
-VERSION = f"1/redact-{REDACTION}"
+VERSION = f"2/redact-{REDACTION}"
 
 _MAX_LINE = 4 << 20
 _MAX_UNPACKED = 32 << 30
@@ -112,7 +112,7 @@ def _unwanted(row: dict[str, str], source: DatasetSource, wishes: OptOuts) -> st
 
 def _pair(row: dict[str, str], source: DatasetSource, tier: str) -> dict[str, Any] | str:
     """One row of `schema.PAIRS`, or why there is none."""
-    every = [each for paragraph in prose(row["docstring"]) for each in sentences(paragraph)]
+    every = [each for paragraph in prose(row["docstring"], row["language"]) for each in sentences(paragraph)]
     if not every:
         return "no_prose"
     code = _without_doc(row["code"], row["docstring"])

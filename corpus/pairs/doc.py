@@ -10,11 +10,11 @@ import re
 import polars as pl
 
 from corpus.pairs.base import Proposal, to_pairs
-from corpus.text import keywords, prose, sentences
+from corpus.text import conditions, keywords, prose, sentences
 
-VERSION = "1"
+VERSION = "2"
 
-_MAX_PROSE = 2
+_MAX_PROSE, _MAX_CONDITIONS = 2, 1
 _MAX_PROSE_WORDS = 25
 
 # A later sentence that leans on the ones before it is no query by itself.
@@ -27,17 +27,14 @@ _LEANS = re.compile(
 
 def doc_pairs(units: pl.DataFrame) -> pl.DataFrame:
     """Rows of `schema.PAIRS` for the documented rows of `units`."""
-    proposals = [
-        proposal
-        for unit_id, doc in units.filter(pl.col("doc") != "").select("unit_id", "doc").iter_rows()
-        for proposal in proposals_of(unit_id, doc)
-    ]
+    documented = units.filter(pl.col("doc") != "").select("unit_id", "doc", "language")
+    proposals = [each for row in documented.iter_rows() for each in proposals_of(*row)]
     return to_pairs(proposals, units, "doc", VERSION)
 
 
-def proposals_of(unit_id: str, doc: str) -> list[Proposal]:
+def proposals_of(unit_id: str, doc: str, language: str = "rust") -> list[Proposal]:
     """What a person who wants this unit might type, as far as its doc tells."""
-    every = [sentence for paragraph in prose(doc) for sentence in sentences(paragraph)]
+    every = [sentence for paragraph in prose(doc, language) for sentence in sentences(paragraph)]
     if not every:
         return []
     rest = " ".join(every[1:])
@@ -49,6 +46,9 @@ def proposals_of(unit_id: str, doc: str) -> list[Proposal]:
     for index in standing[:_MAX_PROSE]:
         others = " ".join(every[:index] + every[index + 1 :])
         found.append(Proposal(unit_id, every[index].rstrip(". "), "prose", others))
+    # What goes wrong and what must hold stands under a heading of its own, outside of the prose.
+    for kind, sentence in conditions(doc, language)[:_MAX_CONDITIONS]:
+        found.append(Proposal(unit_id, sentence.rstrip(". "), kind, " ".join(every)))
     return found
 
 

@@ -60,6 +60,8 @@ _UNIT = {
     "doc": "",
     "prose": "",
     "attributes": [],
+    "contracts": [],
+    "heading": "",
     "code": LONG_CODE,
     "redacted": [],
     "extractor": "rust-1",

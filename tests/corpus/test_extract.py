@@ -7,8 +7,9 @@ import pytest
 from common.errors import ProvenderError
 from common.hashing import git_object
 from corpus import schema
-from corpus.extract import SUPPORTED, Extracted, extract_units, versions
+from corpus.extract import SUPPORTED, Extracted, definitions, extract_units, versions
 from corpus.files import classify
+from corpus.languages.base import Extraction
 from corpus.sources import GitSource, Repository
 from tests.corpus.frames import COMMIT, ORIGIN, POLICY, SOURCE, contents, snapshot
 
@@ -32,7 +33,7 @@ def extract(
         contents(files, asked),
         source.domain,
         None if before is None else before.units,
-        None if before is None else before.barren,
+        None if before is None else before.parsed,
     )
 
 
@@ -84,6 +85,8 @@ def test_unit_knows_where_it_comes_from() -> None:
         "doc": "Adds **one**.",
         "prose": "Adds one.",
         "attributes": [],
+        "contracts": [],
+        "heading": "",
         "code": "fn add_one(x: u8) -> u8 { x + 1 }",
         "file_context": "demo/src/a.rs",
         "swhid": f"swh:1:cnt:9abb771b10cc63f83fd8933f28add4282680c634;origin={ORIGIN}"
@@ -143,8 +146,8 @@ def test_dropped_file_gives_no_units() -> None:
 
 
 def test_file_in_a_language_without_extractor_is_counted() -> None:
-    assert "smtlib" not in SUPPORTED
-    units, counts = extracted({"Cargo.toml": CARGO, "a.smt2": "(check-sat)\n"})
+    assert "markdown" not in SUPPORTED
+    units, counts = extracted({"Cargo.toml": CARGO, "a.md": "# Title\n"})
 
     assert (units.height, counts) == (0, {"no_extractor": 1})
 
@@ -159,7 +162,7 @@ def test_unchanged_file_is_not_parsed_again() -> None:
     marked = before.units.with_columns(signature=pl.lit("carried"))
     asked: list[str] = []
 
-    units, counts = extracted(FILES, Extracted(marked, before.barren, Counter()), asked=asked)
+    units, counts = extracted(FILES, Extracted(marked, before.parsed, Counter()), asked=asked)
 
     assert counts == {"carried": 2}
     assert set(units["signature"]) == {"carried"}
@@ -197,7 +200,7 @@ def test_rows_of_another_extractor_version_are_made_again() -> None:
     before = extract(FILES)
     old = before.units.with_columns(extractor=pl.lit("rust-0"), signature=pl.lit("old"))
 
-    units, counts = extracted(FILES, Extracted(old, before.barren, Counter()))
+    units, counts = extracted(FILES, Extracted(old, before.parsed, Counter()))
 
     assert counts == {"parsed": 2}
     assert units.equals(before.units)
@@ -235,18 +238,26 @@ def test_carried_units_take_the_domain_of_today() -> None:
     assert set(after["domain"]) == {"personal"}
 
 
-# Files without units
+# Files that were searched
 
 
-EMPTY = "pub struct Nothing;\n"
+EMPTY = "// nothing\n"
+BROKEN = "fn half( {\n" + B
 HALF = {**FILES, "src/c.rs": EMPTY}
 
 
-def test_file_without_units_is_known_by_its_bytes_and_the_extractor() -> None:
-    found = extract(HALF)
+def test_searched_file_is_known_by_its_bytes_and_the_extractor() -> None:
+    found = extract({**HALF, "src/d.rs": BROKEN})
 
-    assert schema.conform(found.barren, schema.BARREN).to_pylist() == [
-        {"path": "src/c.rs", "blob_sha": blob(EMPTY), "extractor": versions()["rust"]}
+    version = versions()["rust"]
+    assert schema.conform(found.parsed, schema.PARSED).drop(["language"]).to_pylist() == [
+        {"path": path, "blob_sha": blob(text), "extractor": version, "fault": fault, "units": units}
+        for path, text, fault, units in (
+            ("src/a.rs", A, None, 2),
+            ("src/b.rs", B, None, 1),
+            ("src/c.rs", EMPTY, None, 0),
+            ("src/d.rs", BROKEN, "syntax_error", 1),
+        )
     ]
 
 
@@ -255,28 +266,50 @@ def test_file_without_units_is_not_parsed_again() -> None:
     found = extract(HALF, extract(HALF), asked=asked, revision="r2")
 
     assert found.counts == {"carried": 3}
-    assert found.barren.height == 1
+    assert found.parsed.height == 3
     assert asked == []
 
 
-def test_file_that_gets_units_is_not_barren_any_more() -> None:
-    found = extract({**FILES, "src/c.rs": B}, extract(HALF))
-
-    assert found.counts == {"carried": 2, "parsed": 1}
-    assert found.barren.height == 0
-
-
-def test_file_that_was_without_units_for_another_extractor_is_parsed_again() -> None:
+def test_file_that_was_searched_by_another_extractor_is_parsed_again() -> None:
     before = extract(HALF)
-    old = before.barren.with_columns(extractor=pl.lit("rust-0"))
+    old = before.parsed.with_columns(
+        extractor=pl.when(path="src/c.rs").then(pl.lit("rust-0")).otherwise("extractor")
+    )
     found = extract(HALF, Extracted(before.units, old, Counter()))
 
     assert found.counts == {"carried": 2, "parsed": 1}
-    assert found.barren.equals(before.barren)
+    assert found.parsed.equals(before.parsed)
 
 
-def test_barren_file_that_is_gone_is_forgotten() -> None:
-    assert extract(FILES, extract(HALF)).barren.height == 0
+def test_searched_file_that_is_gone_is_forgotten() -> None:
+    assert extract(FILES, extract(HALF)).parsed.height == 2
+
+
+def test_file_whose_units_were_lost_on_the_way_is_parsed_again() -> None:
+    before = extract(FILES)
+    torn = before.units.filter(pl.col("symbol") != "other")
+    found = extract(FILES, Extracted(torn, before.parsed, Counter()))
+
+    assert found.counts == {"carried": 1, "parsed": 1}
+    assert found.units.equals(before.units)
+
+
+# The front door
+
+
+def test_carriage_returns_change_no_text_and_no_line() -> None:
+    unix = definitions("rust", A.encode())
+
+    assert definitions("rust", A.replace("\n", "\r\n").encode()) == unix
+
+
+@pytest.mark.parametrize("brackets", [b"(", b"[{", b"{(x)"])
+def test_file_nested_beyond_reason_is_refused_by_name(brackets: bytes) -> None:
+    assert definitions("rust", b"}}))" * 500 + brackets * 1001) == Extraction([], "nested_too_deep")
+
+
+def test_brackets_that_close_again_are_no_nesting() -> None:
+    assert definitions("rust", b"// " + b"([{}])" * 5000 + b"\n" + B.encode()).fault is None
 
 
 # Bytes
@@ -375,7 +408,7 @@ def test_carried_units_are_anchored_in_the_revision_of_today() -> None:
     before = extract(FILES)
     taken = snapshot(FILES).with_columns(anchor=pl.lit("swh:1:rev:" + "d" * 40))
     listed = classify(taken, contents(FILES), POLICY, SOURCE)
-    after = extract_units(listed, contents({}), "rust", before.units, before.barren)
+    after = extract_units(listed, contents({}), "rust", before.units, before.parsed)
 
     assert after.units["swhid"].str.extract(r"anchor=([^;]*)").unique().to_list() == [
         "swh:1:rev:" + "d" * 40

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,10 @@ from corpus.licences import LicencePolicy
 from corpus.optout import OptOut, OptOuts
 from corpus.pairs import body, doc, path
 from corpus.pairs.base import refresh
+from corpus.pairs.proof import proof_pairs
+from corpus.pairs.readme import readme_pairs
+from corpus.quality import Quality
+from corpus.sections import extract_sections
 from corpus.snapshots import gitcli, take_snapshot
 from corpus.sources import GitSource, PathSource
 from corpus.sources import Repository as Source
@@ -120,11 +125,13 @@ WISHES = [
     OptOut(owner="somebody-else"),
     OptOut(swhid=f"swh:1:cnt:{git_object('blob', BYTES['documented'])}"),
 ]
+QUALITY = Quality()
 BUILDERS = [
     ("doc", doc.doc_pairs, doc.VERSION),
-    ("path", path.path_pairs, path.VERSION),
+    ("path", partial(path.path_pairs, quality=QUALITY), path.version(QUALITY)),
     ("body", body.body_pairs, body.VERSION),
 ]
+TABLES = ("repos", "files", "units", "parsed", "sections", "doc", "path", "body", "proof", "readme")
 FIRST: Files = {
     "LICENSE": b"MIT License\n",
     "Cargo.toml": b'[package]\nlicense = "MIT"\n',
@@ -225,6 +232,7 @@ class Asked:
     fetched: set[str] = field(default_factory=set)
     inspected: set[str] = field(default_factory=set)
     parsed: set[str] = field(default_factory=set)
+    sectioned: set[str] = field(default_factory=set)
 
 
 class Pipeline:
@@ -259,23 +267,29 @@ class Pipeline:
             self._reading(asked.parsed),
             self._source.domain,
             self._lake.read_if_there("units"),
-            self._lake.read_if_there("barren"),
+            self._lake.read_if_there("parsed"),
         )
         assert found.counts["parsed"] == self._fresh(files)
         self._write("repos", snapshot, schema.SNAPSHOT)
         self._write("files", files, schema.FILES)
         self._write("units", found.units, schema.UNITS)
-        self._write("barren", found.barren, schema.BARREN)
+        self._write("parsed", found.parsed, schema.PARSED)
         for name, build, version in BUILDERS:
             pairs = refresh(
                 build, version, self._lake.read("units"), self._lake.read_if_there(name)
             )
             self._write(name, pairs, schema.PAIRS)
+        units = self._lake.read("units")
+        sections = extract_sections(
+            files, self._reading(asked.sectioned), self._lake.read_if_there("sections")
+        ).sections
+        self._write("sections", sections, schema.SECTIONS)
+        self._write("proof", proof_pairs(units), schema.PAIRS)
+        self._write("readme", readme_pairs(units, sections), schema.PAIRS)
         return out, asked
 
     def tables(self) -> dict[str, bytes]:
-        names = ("repos", "files", "units", "barren", "doc", "path", "body")
-        return {name: self._lake.path(name).read_bytes() for name in names}
+        return {name: self._lake.path(name).read_bytes() for name in TABLES}
 
     def places(self, name: str, *conditions: pl.Expr) -> set[tuple[str, str]]:
         """Path and blob of the rows of a table that meet `conditions`; none where it is not there."""
@@ -369,10 +383,9 @@ def check(kind: str, history: History, folder: Path) -> None:
         ours = {(path, git_object("blob", data)) for path, data in files.items()}
         for name in ("repos", "files"):
             assert refreshed.places(name) == ours
-        units, barren = refreshed.places("units"), refreshed.places("barren")
-        assert units | barren == refreshed.places("files", IS_PARSED)
-        assert not units & barren
-        for name in ("units", "barren", "doc", "path", "body"):
+        assert refreshed.places("parsed") == refreshed.places("files", IS_PARSED)
+        assert refreshed.places("units") == refreshed.places("parsed", pl.col("units") > 0)
+        for name in TABLES[2:]:
             assert refreshed.places(name) <= ours
             assert not blobs_of(refreshed.places(name)) & tombstones
 

@@ -1,6 +1,6 @@
 import pytest
 
-from corpus.text import identifier_words, keywords, prose, sentences
+from corpus.text import conditions, identifier_words, keywords, prose, sentences
 
 
 def test_lines_of_a_paragraph_are_joined() -> None:
@@ -180,4 +180,44 @@ def test_the_word_no_ends_a_sentence() -> None:
 def test_names_stay_whole_among_keywords_and_identifiers_do_not() -> None:
     assert keywords("Fetch URLs of PyPI for LazyMemoryExec in flake8 and read_zorder", 9) == [
         *("fetch", "urls", "pypi", "lazy", "memory", "exec", "flake8", "read", "zorder"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("doc", "expected"),
+    [
+        ("Gets.\n\n# Panics\n\nPanics if `i` is too big. Sorry.", [("symptom", "Panics if i is too big")]),
+        ("# Safety\n\nThe caller must own `p`.", [("property", "The caller must own p")]),
+        ("# Errors\n\nFails if:\n\n- The file is gone.\n- Late", [("symptom", "Fails if the file is gone")]),
+        ("# Panics\n\nThis function never panics at all.", []),
+        ("# Errors\n\nSometimes.", []),
+        ("# Examples\n\nPanics if you look at it.", []),
+        ("Panics if you look at it.", []),
+    ],
+)  # fmt: skip
+def test_conditions_of_a_rust_doc(doc: str, expected: list[tuple[str, str]]) -> None:
+    assert conditions(doc) == expected
+
+
+@pytest.mark.parametrize(
+    ("language", "doc"),
+    [
+        ("python", "Gets.\n\nRaises:\n    KeyError: If the key is gone.\n    OSError: On bad luck now."),
+        ("python", "Raises\n------\nKeyError\n    If the key is gone.\nOSError\n    On bad luck now."),
+        ("python", ":raises KeyError: if the key is gone\n:raises OSError: On bad luck now."),
+        ("java", "@throws KeyError if the key is gone\n@exception OSError on bad luck now"),
+        ("javascript", "@throws {KeyError} If the key is gone.\n@throws {OSError} - On bad luck now."),
+        ("cpp", "\\throws KeyError if the key is gone\n\\throw OSError on bad luck now"),
+    ],
+)  # fmt: skip
+def test_every_exception_is_a_symptom(language: str, doc: str) -> None:
+    assert conditions(doc, language) == [
+        ("symptom", "KeyError if the key is gone"),
+        ("symptom", "OSError on bad luck now"),
+    ]
+
+
+def test_precondition_is_a_property() -> None:
+    assert conditions("\\brief Adds.\n\\pre a < b and so on", "cpp") == [
+        ("property", "a < b and so on")
     ]

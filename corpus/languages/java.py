@@ -1,0 +1,315 @@
+"""Java through tree-sitter: types, methods, constructors and documented constants."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cache
+
+import tree_sitter_java
+from tree_sitter import Language, Node, Parser
+
+from corpus.languages import jml
+from corpus.languages.base import SYNTAX, Contract, Definition, Extraction, grammar
+from corpus.languages.braces import header, is_licence, text, without_body
+from corpus.languages.excerpt import Cut, excerpt, whole_lines
+
+VERSION = "java-1"
+"""Rows made by another version are extracted again."""
+
+_TYPES = {
+    "class_declaration": "class",
+    "interface_declaration": "interface",
+    "enum_declaration": "enum",
+    "record_declaration": "record",
+    "annotation_type_declaration": "annotation",
+}
+_MEMBERS = {
+    "method_declaration": "method",
+    "annotation_type_element_declaration": "method",
+    "constructor_declaration": "constructor",
+    "compact_constructor_declaration": "constructor",
+}
+_FIELDS = {"field_declaration": "constant", "constant_declaration": "constant"}
+_KINDS = _TYPES | _MEMBERS | _FIELDS
+_COMMENTS = frozenset({"block_comment", "line_comment"})
+_ANNOTATIONS = frozenset({"annotation", "marker_annotation"})
+_STAR = re.compile(r"\n[ \t]*\*+ ?")
+_FLUSH_LEFT = re.compile(r"\n\S")
+_TEST = (
+    r"@\s*(?:\w+\.)*(?:(?:Test|ParameterizedTest|RepeatedTest|TestFactory|TestTemplate|Theory"
+    r"|(?:Before|After)(?:Each|All|Class|Method|Suite)|DataProvider|RunWith|ExtendWith)\b"
+    r"|(?:Before|After)\b(?!\s*\())"
+)
+_TEST_ANNOTATION = re.compile(_TEST)
+_TEST_INSIDE = re.compile(_TEST.encode())
+_TEST_CASE = re.compile(r"\bextends\s+(?:\w+\.)*\w*TestCase\b")
+_MAX_DEPTH = 50  # no person nests types deeper; a hostile file might
+
+
+@cache
+def language() -> Language:
+    return grammar(tree_sitter_java.language())
+
+
+def extract(source: bytes) -> Extraction:
+    """Types, methods, constructors and documented constants, in order.
+
+    Walks types member by member and never enters a body. What has no body is found where a doc
+    comment or a contract says what it does.
+    """
+    if b"\r" in source:
+        source = source.replace(b"\r\n", b"\n")
+    root = Parser(language()).parse(source).root_node
+    reader = _Reader(source)
+    reader.read(root, _Scope())
+    return Extraction(reader.found, SYNTAX if root.has_error else None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """Where a member stands; the outline of its type leaves out `cuts` and is under `contracts`."""
+
+    owner: str = ""
+    is_test: bool = False
+    depth: int = 0
+    cuts: list[Cut] = field(default_factory=list)
+    contracts: list[Contract] = field(default_factory=list)
+
+    def qualified(self, name: str) -> str:
+        return f"{self.owner}.{name}" if self.owner else name
+
+
+@dataclass(slots=True)
+class _Declared:
+    """A declaration up to its body, with what stands before it and belongs to it.
+
+    Attributes:
+        start: the first byte of its specification in JML, or else of its annotations.
+        doc_cuts: where its doc is.
+        specification: the text from `start` to the body, where the file has JML.
+    """
+
+    node: Node
+    name: str
+    start: int
+    doc: str
+    doc_cuts: list[Cut]
+    specification: bytes
+    attributes: list[str]
+    signature: str
+
+
+class _Reader:
+    """Reads one file; `found` fills up in order."""
+
+    def __init__(self, source: bytes) -> None:
+        self.source = source
+        self.found: list[Definition] = []
+        self._module = ""
+        self._has_jml = jml.may_be_in(source)
+        self._has_tests = b"@Test" in source or b"junit" in source or b"testng" in source
+
+    def read(self, container: Node, scope: _Scope) -> None:
+        """Finds the types and members that stand in a file or a type's body."""
+        if scope.depth > _MAX_DEPTH:
+            return
+        comments: list[Node] = []
+        for node in container.named_children:
+            kind = node.type
+            if kind in _COMMENTS:
+                comments.append(node)
+                continue
+            if kind in _TYPES:
+                self._type(node, comments, scope)
+            elif kind in _MEMBERS:
+                self._member(node, comments, scope)
+            elif kind in _FIELDS:
+                self._constant(node, comments, scope)
+            else:
+                self._other(node, scope)
+            if comments:
+                if kind not in _TYPES:
+                    self._specify(comments, scope)
+                comments = []
+        self._specify(comments, scope)
+
+    def _specify(self, comments: list[Node], scope: _Scope) -> None:
+        if self._has_jml and comments:
+            scope.contracts.extend(jml.of_type(self._span(comments[0], comments[-1])))
+
+    def _other(self, node: Node, scope: _Scope) -> None:
+        body = node.child_by_field_name("body")
+        if node.type == "package_declaration":
+            self._module = "".join(text(node.named_children[-1], self.source).split())
+        elif node.type == "block":
+            scope.cuts.append(without_body(node, self.source))
+        elif node.type == "static_initializer":
+            scope.cuts.append(without_body(node.named_children[-1], self.source))
+        elif node.type == "enum_constant" and body is not None:
+            name = text(node.child_by_field_name("name"), self.source)
+            inner = replace(scope, owner=scope.qualified(name), depth=scope.depth + 1)
+            self.read(body, inner)
+        elif node.type in ("enum_body_declarations", "ERROR"):
+            self.read(node, replace(scope, depth=scope.depth + 1))
+
+    def _type(self, node: Node, comments: list[Node], scope: _Scope) -> None:
+        body = node.child_by_field_name("body")
+        if body is None:
+            return
+        start, end = body.start_byte, body.end_byte
+        declared = self._declared(node, start, comments)
+        is_test = (
+            scope.is_test
+            or _TEST_CASE.search(declared.signature) is not None
+            or (self._has_tests and _TEST_INSIDE.search(self.source, node.start_byte, end))
+        )
+        inner = _Scope(scope.qualified(declared.name), bool(is_test), scope.depth + 1)
+        inner.contracts.extend(self._contracts(declared, jml.of_type))
+        place = len(self.found)
+        self.read(body, inner)
+        is_empty = (
+            not self.source[start + 1 : end - 1].strip() and node.type != "record_declaration"
+        )
+        if declared.doc or not is_empty:
+            found = self._definition(declared, inner, inner.contracts, is_test=inner.is_test)
+            self.found.insert(place, found)
+        scope.cuts.extend((*declared.doc_cuts, without_body(body, self.source)))
+
+    def _member(self, node: Node, comments: list[Node], scope: _Scope) -> None:
+        body = node.child_by_field_name("body")
+        end = node.end_byte if body is None else body.start_byte
+        declared = self._declared(node, end, comments)
+        contracts = self._contracts(declared, jml.of_method)
+        if body is None and not declared.doc and not contracts:
+            return
+        if self._has_jml and body is not None:
+            contracts += jml.of_loops(self.source[body.start_byte : body.end_byte])
+        is_test = scope.is_test or any(map(_TEST_ANNOTATION.match, declared.attributes))
+        self.found.append(self._definition(declared, scope, contracts, is_test=is_test))
+        scope.cuts.extend(declared.doc_cuts)
+        if body is not None:
+            scope.cuts.append(without_body(body, self.source))
+
+    def _constant(self, node: Node, comments: list[Node], scope: _Scope) -> None:
+        declarator = node.child_by_field_name("declarator")
+        if declarator is None or not self._doc_comments(comments):
+            return
+        value = declarator.child_by_field_name("value")
+        end = declarator.end_byte if value is None else value.start_byte
+        declared = self._declared(node, end, comments)
+        is_constant = node.type == "constant_declaration" or (
+            {"static", "final"} <= set(declared.signature.split())
+        )
+        if declared.doc and is_constant:
+            self.found.append(self._definition(declared, scope, [], is_test=scope.is_test))
+            scope.cuts.extend(declared.doc_cuts)
+
+    def _definition(
+        self, declared: _Declared, scope: _Scope, contracts: list[Contract], *, is_test: bool
+    ) -> Definition:
+        """A definition; `scope` is the one around a member, and a type's own."""
+        node, start, end = declared.node, declared.start, declared.node.end_byte
+        is_type = node.type in _TYPES
+        cuts = [each for each in declared.doc_cuts if each[0] >= start]
+        end_line = node.end_point.row + 1
+        return Definition(
+            kind=_KINDS[node.type],
+            symbol=scope.owner if is_type else scope.qualified(declared.name),
+            name=declared.name,
+            module=self._module,
+            signature=declared.signature,
+            doc=declared.doc,
+            code=excerpt(self.source, start, end, cuts + scope.cuts if is_type else cuts),
+            start_line=end_line - self.source.count(b"\n", start, end),
+            end_line=end_line,
+            attributes=declared.attributes,
+            contracts=contracts,
+            is_test=is_test,
+        )
+
+    def _declared(self, node: Node, end: int, comments: list[Node]) -> _Declared:
+        """What is declared up to `end`, after `comments`."""
+        named = node.child_by_field_name("declarator") if node.type in _FIELDS else node
+        start = node.start_byte
+        annotations: list[Node] = []
+        docs = self._doc_comments(comments)
+        if self.source.find(b"@", start, end) >= 0:
+            annotations, inside = self._modifiers(node)
+            docs = docs or self._doc_comments(inside)
+        if self._has_jml:
+            start = next((each.start_byte for each in comments if self._specifies(each)), start)
+        doc = _doc_text([text(each, self.source) for each in docs]) if docs else ""
+        if not self.found and is_licence(doc):
+            doc = ""
+        return _Declared(
+            node=node,
+            name=text(named and named.child_by_field_name("name"), self.source),
+            start=start,
+            doc=doc,
+            doc_cuts=[whole_lines(self.source, *each.byte_range) for each in docs if doc],
+            specification=self.source[start:end] if self._has_jml else b"",
+            attributes=[text(each, self.source) for each in annotations],
+            signature=self._signature(node, end, annotations),
+        )
+
+    def _modifiers(self, node: Node) -> tuple[list[Node], list[Node]]:
+        """The annotations of a declaration, and the comments between them."""
+        first = node.named_child(0)
+        if first is None or first.type != "modifiers":
+            return [], []
+        parts = first.named_children
+        return (
+            [each for each in parts if each.type in _ANNOTATIONS],
+            [each for each in parts if each.type in _COMMENTS],
+        )
+
+    def _contracts(
+        self, declared: _Declared, in_comments: Callable[[bytes], list[Contract]]
+    ) -> list[Contract]:
+        found = [each for one in declared.attributes for each in jml.of_annotation(one)]
+        return found + in_comments(declared.specification) if self._has_jml else found
+
+    def _specifies(self, comment: Node) -> bool:
+        written = self.source[comment.start_byte : comment.end_byte]
+        return jml.is_jml(written) and bool(jml.of_method(written))
+
+    def _doc_comments(self, comments: list[Node]) -> list[Node]:
+        """The last Javadoc comment, or the last run of `///` lines."""
+        run: list[Node] = []
+        for each in reversed(comments):
+            opening = self.source[each.start_byte : each.start_byte + 4]
+            if opening.startswith(b"///") and opening != b"////":
+                run.append(each)
+            elif run:
+                break
+            elif opening.startswith(b"/**") and opening not in (b"/***", b"/**/"):
+                return [each]
+        return run[::-1]
+
+    def _signature(self, node: Node, end: int, annotations: list[Node]) -> str:
+        """The header up to `end` without its own annotations."""
+        if not annotations:
+            return header(self.source, node.start_byte, end).rstrip("=; ")
+        pieces, at = [], node.start_byte
+        for each in annotations:
+            pieces.append(self.source[at : each.start_byte])
+            at = each.end_byte
+        written = b" ".join((*pieces, self.source[at:end]))
+        return header(written, 0, len(written)).rstrip("=; ")
+
+    def _span(self, first: Node, last: Node) -> bytes:
+        return self.source[first.start_byte : last.end_byte]
+
+
+def _doc_text(comments: list[str]) -> str:
+    """What doc comments say, without marks; nothing of a mere line of dashes."""
+    if comments[0].startswith("///"):
+        doc = textwrap.dedent("\n".join(each[3:].rstrip() for each in comments)).strip("\n")
+    else:
+        doc = _STAR.sub("\n", comments[0][3:].removesuffix("*/").rstrip("*"))
+        doc = doc.strip() if _FLUSH_LEFT.search(doc) else inspect.cleandoc(doc)
+    return doc if any(map(str.isalnum, doc)) else ""

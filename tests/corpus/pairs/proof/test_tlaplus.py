@@ -1,0 +1,71 @@
+from corpus.languages.tlaplus import extract
+from corpus.pairs.proof.base import Query
+from corpus.pairs.proof.tlaplus import queries
+from tests.corpus.pairs.proof.rows import row
+
+HEAD = (
+    "---- MODULE TwoPhaseCommit ----\nEXTENDS Naturals\nCONSTANT Server\nVARIABLES state, inbox\n"
+)
+
+
+def asked(body: str, symbol: str) -> list[Query]:
+    found = extract(f"{HEAD}{body}\n====\n".encode()).definitions
+    (definition,) = [each for each in found if each.symbol == symbol]
+    return list(queries(row(definition, language="tlaplus", path="specs/TwoPhaseCommit.tla")))
+
+
+def texts(body: str, symbol: str) -> list[str]:
+    return [each.text for each in asked(body, symbol)]
+
+
+def test_type_invariant_says_no_more_than_that() -> None:
+    (text,) = texts('TypeOK == state \\in [Server -> {"a", "b"}]', "TypeOK")
+
+    assert "two phase commit" in text
+
+
+def test_invariant_is_named_and_said() -> None:
+    found = texts(
+        "ConsistentInv == \\A s \\in Server : state[s] = committed => prepared[s]", "ConsistentInv"
+    )
+
+    assert "consistent inv" in found[0]
+    assert any(
+        "for all s in server state s equals committed implies prepared s" in each for each in found
+    )
+
+
+def test_liveness_is_told_from_other_temporal_properties() -> None:
+    found = texts("RequestGranted == requested ~> granted", "RequestGranted")
+
+    assert "liveness property" in found[0]
+    assert any("requested leads to granted" in each for each in found)
+
+
+def test_refinement_names_both_modules() -> None:
+    (text,) = texts("Abstract == INSTANCE AtomicCommit WITH state <- view", "Abstract")
+
+    assert "two phase commit" in text
+    assert "atomic commit" in text
+
+
+def test_action_names_what_it_changes() -> None:
+    (text,) = texts(
+        'RcvPrepared(s) == /\\ inbox[s] = "p"\n  /\\ state\' = inbox\n  /\\ UNCHANGED inbox',
+        "RcvPrepared",
+    )
+
+    assert "rcv prepared" in text
+    assert text.endswith("state")
+
+
+def test_next_names_its_actions() -> None:
+    found = texts(
+        "Abort == state' = inbox\nPrepare == Abort\nNext == \\/ Prepare\n  \\/ Abort", "Next"
+    )
+
+    assert found[0] == "next state relation of two phase commit: prepare, abort"
+
+
+def test_plain_operator_is_not_asked_for() -> None:
+    assert texts("Maximum(S) == CHOOSE x \\in S : \\A y \\in S : y <= x", "Maximum") == []
