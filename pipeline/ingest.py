@@ -86,4 +86,4 @@ def _told(result: Any) -> str:
         for event in made
     }
     pairs = sum(rows.get(f"{kind}_pairs", 0) for kind in TYPES)
-    return f"{rows.get('files', 0)} files, {rows.get('units', 0)} functions, {pairs} pairs"
+    return f"{rows.get('files', 0)} files, {rows.get('units', 0)} definitions, {pairs} pairs"

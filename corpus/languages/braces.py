@@ -13,7 +13,6 @@ _REMARK = re.compile(
     r"""("(?:[^"\\\n]|\\.)*+"?|'(?:[^'\\\n]|\\.)*+'?|`[^`]*+`?)|/\*(?:.*?\*/|.*)|//[^\n]*""",
     re.DOTALL,
 )
-_TRAILING = re.compile(r"(?<![ \t])[ \t]++\n")
 _STAR = re.compile(r"\n[ \t]*\* ?")
 _STARRED = re.compile(r"\s*\*")
 _FLUSH_LEFT = re.compile(r"\n\S")
@@ -62,7 +61,9 @@ def comment_text(comment: str) -> str:
     first, newline, rest = inside.partition("\n")
     if not newline:
         return first.strip()
-    lines = _TRAILING.sub("\n", f"\n{rest}\n")
+    lines = f"\n{rest}\n"
+    if " \n" in lines or "\t\n" in lines:
+        lines = "\n".join(map(str.rstrip, lines.split("\n")))
     if _STARRED.match(lines):
         lines = _STAR.sub("\n", lines)
     if not _FLUSH_LEFT.search(lines):

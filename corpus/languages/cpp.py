@@ -228,7 +228,9 @@ class _Walk:
         if not name.scopes:
             return scope, f"{scope.owner}::{name.name}" if scope.owner else name.name
         scopes = list(name.scopes)
-        while scopes and not scope.owner and scopes[0] in self._namespaces:
+        # A class may be called like the namespace that it is in.
+        opened = scope.module.split("::")
+        while scopes and not scope.owner and scopes[0] in self._namespaces.difference(opened):
             scope = replace(scope, module=f"{scope.module}::{scopes.pop(0)}".removeprefix("::"))
         return scope, "::".join(filter(None, [scope.owner, *scopes, name.name]))
 
@@ -327,7 +329,7 @@ class _Walk:
         source, start = self.source, item.outer.start_byte
         end = item.outer.end_byte
         end += source[end : end + 1] == b";"
-        signature = header(source, start, header_end).rstrip(" ;")
+        signature = header(source, start, header_end).rstrip(" ;\\")
         definition = Definition(
             kind=kind,
             symbol=symbol,

@@ -20,6 +20,7 @@ _STRUCTURE = re.compile(
 """Commands of a comment that stands for itself or names what it documents."""
 
 _WORD = re.compile(r"[A-Za-z]{2,}")
+_LETTERS = re.compile(r"[^\W\d_]+|\s+")
 _BANNER = re.compile(r"([-=*#~/+_])\1{4}")
 _REMARK = re.compile(
     r"\W*(TODO|FIXME|XXX|HACK|NOLINT|clang-format|clang-tidy|IWYU|lint|cppcheck)\b"
@@ -108,6 +109,8 @@ def _doc(block: list[Node], source: bytes) -> Doc | None:
         doc = "\n".join(_LINE_MARK.sub("", each).rstrip() for each in written).strip()
     else:
         doc = comment_text(written[0])
+    if _BANNER.match(written[0], 1):
+        return None
     if not doc or is_licence(doc) or _STRUCTURE.match(doc) or is_acsl(block[0], source):
         return None
     return Doc(doc, block[0].start_byte, block[-1].end_byte)
@@ -122,8 +125,7 @@ def _is_prose(doc: str) -> bool:
     lines = doc.count("\n") + 1
     if 3 * len(_CODE_LINE.findall(doc)) > lines:
         return False
-    letters = sum(each.isalpha() or each.isspace() for each in doc)
-    return letters > 0.7 * len(doc)
+    return sum(map(len, _LETTERS.findall(doc))) > 0.7 * len(doc)
 
 
 def _clauses(comment: str) -> Iterator[Contract]:

@@ -15,8 +15,7 @@ from corpus.languages.excerpt import Cut, excerpt, whole_lines
 
 _MAX_DEPTH = 50  # no person nests namespaces deeper; a hostile file might
 _FILE_DOC = re.compile(
-    r"^\s*@(file|fileoverview|overview|packagedocumentation|module|typedef|callback|jsx\w*)\b",
-    re.MULTILINE | re.IGNORECASE,
+    r"\n@(?:file|fileoverview|fileOverview|overview|packageDocumentation|module|typedef|callback|jsx\w*)\b"
 )
 """Tags of a comment that stands for itself, whatever follows it."""
 
@@ -170,7 +169,7 @@ class _Walk:
             start = self.source[node.start_byte : node.start_byte + 4]
             if start.startswith(b"/**") and start not in (b"/***", b"/**/"):
                 doc = comment_text(text(node, self.source))
-                alone = "@" in doc and _FILE_DOC.search(doc)
+                alone = _FILE_DOC.search(f"\n{doc}")
                 # Only what stands before all else can be a header.
                 header = not self.found and is_licence(doc)
                 return ("", None) if alone or header or not doc else (doc, node)
@@ -276,14 +275,16 @@ class _Walk:
         elif value is not None and value.type == "class":
             self._class(value, statement, scope, name)
         else:
-            place, inner = len(self.found), scope.inside(name)
+            place, cuts = len(self.found), list[Cut]()
             if value is not None and value.type == "object":
+                inner = scope.inside(name)
                 self.items(value.named_children, inner)
+                cuts = inner.cuts
             # A variable that gets a value is a state; one without stands for what is elsewhere.
             is_fixed = kind == "constant" or (kind and given is None)
             if is_fixed and statement.is_documented:
                 end = statement.node.end_byte if given is None else given.start_byte
-                self._add(kind, name, statement, scope, end, cuts=inner.cuts, place=place)
+                self._add(kind, name, statement, scope, end, cuts=cuts, place=place)
 
     def _add(
         self,
@@ -300,10 +301,10 @@ class _Walk:
         first = statement.decorators[0] if statement.decorators else statement.node
         cuts = list(cuts)
         comment = statement.comment
-        if comment is not None:
-            inside = comment.start_byte > first.start_byte
+        is_inside = comment is not None and comment.start_byte > first.start_byte
+        if comment is not None and (is_inside or scope.owner):
             lines = whole_lines(self.source, comment.start_byte, comment.end_byte)
-            (cuts if inside else scope.cuts).append(lines)
+            (cuts if is_inside else scope.cuts).append(lines)
         end = statement.node.end_byte
         end += self.source[end : end + 1] == b";"
         definition = Definition(

@@ -47,6 +47,7 @@ _TEST = (
 _TEST_ANNOTATION = re.compile(_TEST)
 _TEST_INSIDE = re.compile(_TEST.encode())
 _TEST_CASE = re.compile(r"\bextends\s+(?:\w+\.)*\w*TestCase\b")
+_MAX_OPEN_COMMENTS = 200
 _MAX_DEPTH = 50  # no person nests types deeper; a hostile file might
 
 
@@ -63,10 +64,20 @@ def extract(source: bytes) -> Extraction:
     """
     if b"\r" in source:
         source = source.replace(b"\r\n", b"\n")
-    root = Parser(language()).parse(source).root_node
-    reader = _Reader(source)
+    kept = _without_open_comments(source)
+    root = Parser(language()).parse(kept).root_node
+    reader = _Reader(kept)
     reader.read(root, _Scope())
-    return Extraction(reader.found, SYNTAX if root.has_error else None)
+    is_whole = kept is source and not root.has_error
+    return Extraction(reader.found, None if is_whole else SYNTAX)
+
+
+def _without_open_comments(source: bytes) -> bytes:
+    """The file up to the first of very many comments that never end: the lexer reads on from each."""
+    closed = source.rfind(b"*/") + 2
+    if source.count(b"/*", closed) <= _MAX_OPEN_COMMENTS:
+        return source
+    return source[: source.find(b"/*", closed)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +185,7 @@ class _Reader:
         is_empty = (
             not self.source[start + 1 : end - 1].strip() and node.type != "record_declaration"
         )
-        if declared.doc or not is_empty:
+        if declared.name and (declared.doc or not is_empty):
             found = self._definition(declared, inner, inner.contracts, is_test=inner.is_test)
             self.found.insert(place, found)
         scope.cuts.extend((*declared.doc_cuts, without_body(body, self.source)))
@@ -184,7 +195,7 @@ class _Reader:
         end = node.end_byte if body is None else body.start_byte
         declared = self._declared(node, end, comments)
         contracts = self._contracts(declared, jml.of_method)
-        if body is None and not declared.doc and not contracts:
+        if not declared.name or (body is None and not declared.doc and not contracts):
             return
         if self._has_jml and body is not None:
             contracts += jml.of_loops(self.source[body.start_byte : body.end_byte])
@@ -310,6 +321,6 @@ def _doc_text(comments: list[str]) -> str:
     if comments[0].startswith("///"):
         doc = textwrap.dedent("\n".join(each[3:].rstrip() for each in comments)).strip("\n")
     else:
-        doc = _STAR.sub("\n", comments[0][3:].removesuffix("*/").rstrip("*"))
+        doc = _STAR.sub("\n", comments[0][3:].removesuffix("*/").rstrip("* \t\n"))
         doc = doc.strip() if _FLUSH_LEFT.search(doc) else inspect.cleandoc(doc)
     return doc if any(map(str.isalnum, doc)) else ""

@@ -45,6 +45,7 @@ _CLAUSE = re.compile(
 _COMMENT = re.compile(rb"//(?:[+-]\w+)*@[^\n]*|/\*(?:[+-]\w+)*@(?:.*?\*/|.*)", re.DOTALL)
 _MARK = re.compile(r"(?://|/\*)(?:[+-]\w+)*@")
 _LINE_MARK = re.compile(r"\*?@+")
+_AFTERWARDS = re.compile(r"(?: ?;[\w {|}]*)+$")
 _MODEL_METHOD = re.compile(r"\bmodel\b[^;{(]{0,200}\w ?\(")
 _ANNOTATION = re.compile(r"@\s*(?:\w+\s*\.\s*)*(Requires|Ensures|Invariant)\s*\((?!\s*\w+\s*=)")
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
@@ -53,7 +54,7 @@ _ESCAPE = re.compile(r"\\(.)")
 
 def may_be_in(source: bytes) -> bool:
     """Whether a file may speak to JML: a quick look at every file."""
-    return b"//@" in source or b"/*@" in source or b"@*/" in source
+    return any(mark in source for mark in (b"//@", b"/*@", b"//+", b"/*+"))
 
 
 def is_jml(comment: bytes) -> bool:
@@ -104,7 +105,7 @@ def _clauses(text: str, wanted: dict[str, str]) -> Iterator[Contract]:
     starts = list(_CLAUSE.finditer(text))
     ends = [each.start() for each in starts[1:]]
     for start, end in zip(starts, [*ends, len(text)], strict=False):
-        formula = _line(text[start.end() : end]).rstrip("; ")
+        formula = _AFTERWARDS.sub("", _line(text[start.end() : end]))
         if start[1] in wanted and formula:
             yield Contract(wanted[start[1]], formula)
 

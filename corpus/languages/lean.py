@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from bisect import bisect_right
+from collections import Counter
 from dataclasses import dataclass, field
 from inspect import cleandoc
 
@@ -57,6 +58,8 @@ _BODY = frozenset([":=", "where", "|", "deriving"])
 _NOTATION_BODY = frozenset([":=", "=>"])
 
 _TYPE_NAME = re.compile(r"(?<![\w'.])(?:[^\W\d][\w']*\.)*([^\W\d][\w']*)")
+_VARIABLE = re.compile(r".[\d₀-₉']*$")
+_NUMBERS = {"ℕ": "Nat", "ℤ": "Int", "ℚ": "Rat", "ℝ": "Real"}
 _BOUND = re.compile(r"[∀∃]\s*[^,\n]*,")
 _LONGEST_TYPE = 10  # words of a type that make up the name of its instance
 
@@ -85,7 +88,7 @@ def extract(source: bytes) -> Extraction:
             if definition:
                 definitions.append(definition)
         else:
-            scopes.read(command, text.code)
+            scopes.read(command, text.text)
     closed = text.is_balanced() and scopes.are_closed()
     return Extraction(definitions, None if closed else UNBALANCED)
 
@@ -99,9 +102,9 @@ class _Scopes:
     prefix: str = ""
     is_broken: bool = False
 
-    def read(self, command: Command, code: str) -> None:
+    def read(self, command: Command, text: str) -> None:
         """Opens or closes blocks, as the command does."""
-        parts = self._parts(command, code)
+        parts = self._parts(command, text)
         if command.word == "end":
             self._close(parts)
         elif len(self.names) + len(parts) > _MAX_DEPTH:
@@ -117,8 +120,8 @@ class _Scopes:
         """Lean closes namespaces and sections at the end of a file by itself."""
         return not self.is_broken and "mutual" not in self.kinds
 
-    def _parts(self, command: Command, code: str) -> list[str]:
-        found = _NAME_ON_LINE.match(code, command.after)
+    def _parts(self, command: Command, text: str) -> list[str]:
+        found = _NAME_ON_LINE.match(text, command.after)
         if not found or command.word == "mutual":
             return [""]
         return re.findall(_PART, found[1])
@@ -147,6 +150,7 @@ class _File:
             (each.start, _title(self.text[each.start + 3 : each.end - 2])) for each in text.titles
         ]
         self.titles.reverse()
+        self.instances: Counter[str] = Counter()
         self.heading = ""
         self.line = 0
         self.counted = 0
@@ -158,13 +162,18 @@ class _File:
         if not doc and (word in NOTATIONS or word == "example"):
             return None
         body, colon = self._header(command)
-        written = self._name(command, body, colon)
+        written = self._name(command, body, colon, scopes.prefix)
         if not written:
             return None
         symbol = written[7:] if written.startswith("_root_.") else scopes.prefix + written
         last = _LAST_PART.search(written) if word not in NOTATIONS else None
-        start, end = command.start, self._end(command.end)
-        first = self._line_of(start)
+        start, end = command.start, command.end
+        if not self.text.startswith("\n", end):
+            end = self._end(end)
+        self.line += self.text.count("\n", self.counted, start)
+        self.counted = start
+        if self.titles and self.titles[-1][0] < start:
+            self._turn_to_title(start)
         signature, statement = self._signature(command, body, colon)
         return Definition(
             kind=word,
@@ -174,11 +183,11 @@ class _File:
             signature=signature,
             doc=_doc_text(self.text[doc.start + 3 : doc.end - 2]) if doc else "",
             code=self._code(start, end, doc),
-            start_line=first,
-            end_line=first + self.text.count("\n", start, end),
-            attributes=self._attributes(command),
+            start_line=self.line,
+            end_line=self.line + self.text.count("\n", start, end),
+            attributes=self._attributes(command) if self.code[start] == "@" else [],
             contracts=self._contracts(command, body, statement),
-            heading=self._heading(start),
+            heading=self.heading,
         )
 
     def _doc(self, command: Command) -> Span | None:
@@ -214,7 +223,7 @@ class _File:
         gap = " " if self.code[colon + 1 : colon + 2].isspace() else ""
         return line(command.signature, colon + 1) + gap + statement, statement
 
-    def _name(self, command: Command, body: int, colon: int) -> str:
+    def _name(self, command: Command, body: int, colon: int, prefix: str) -> str:
         word, after = command.word, command.after
         if word in ("example", "after_init"):
             return word
@@ -228,8 +237,8 @@ class _File:
             after = priority.end() if priority else after
         named = _NAME.match(self.code, after, command.end)
         if named:
-            return named[1]
-        return self._instance(colon, body) if word == "instance" else ""
+            return self.text[named.start(1) : named.end(1)]
+        return self._instance(colon, body, prefix) if word == "instance" else ""
 
     def _notation(self, command: Command) -> str:
         """A name that is written, or the first token of the notation."""
@@ -247,21 +256,22 @@ class _File:
             return command.word
         return self.text[token.start() + 1 : token.end() - 1].strip() or command.word
 
-    def _instance(self, colon: int, body: int) -> str:
+    def _instance(self, colon: int, body: int, prefix: str) -> str:
         """A name made of the type, nearly as Lean makes it: `instToStringFoo`."""
-        if colon < 0:
-            return "inst"
-        words = _TYPE_NAME.findall(_BOUND.sub("", self.code[colon + 1 : body]))
-        kept = [
-            each for each in words if each[0].isupper() and each[1:].strip("₀₁₂₃₄₅₆₇₈₉'0123456789")
-        ]
-        return "inst" + "".join(kept[:_LONGEST_TYPE])
+        words: list[str] = []
+        if colon >= 0:
+            words = _TYPE_NAME.findall(_BOUND.sub("", self.code[colon + 1 : body]))
+        # A capital alone, or with an index, is a variable, which Lean leaves out of the name.
+        known = [_NUMBERS.get(word, word) for word in words]
+        kept = [word for word in known if word[0].isupper() and not _VARIABLE.match(word)]
+        name = "inst" + "".join(kept[:_LONGEST_TYPE])
+        self.instances[prefix + name] += 1
+        others = self.instances[prefix + name] - 1
+        return f"{name}_{others}" if others else name
 
     def _end(self, end: int) -> int:
         """The end of the code with a remark beside its last token."""
         text = self.text
-        if text.startswith("\n", end):
-            return end
         line_end = text.find("\n", end)
         beside = text[end : line_end if line_end >= 0 else None].rstrip()
         return end + len(beside) if beside.lstrip().startswith("--") else end
@@ -276,19 +286,11 @@ class _File:
             block = text[start:end]
         return textwrap.dedent(indent + block) if indent else block
 
-    def _line_of(self, start: int) -> int:
-        self.line += self.text.count("\n", self.counted, start)
-        self.counted = start
-        return self.line
-
-    def _heading(self, start: int) -> str:
+    def _turn_to_title(self, start: int) -> None:
         while self.titles and self.titles[-1][0] < start:
             self.heading = self.titles.pop()[1] or self.heading
-        return self.heading
 
     def _attributes(self, command: Command) -> list[str]:
-        if self.code[command.start] != "@":
-            return []
         found = ATTRIBUTE.finditer(self.code, command.start, command.after)
         return [" ".join(self.text[each.start() : each.end()].split()) for each in found]
 
@@ -352,7 +354,7 @@ def _header(code: str, start: int, end: int, bodies: frozenset[str]) -> tuple[in
 
 
 def _doc_text(comment: str) -> str:
-    comment = comment.strip()
+    comment = comment.strip().removesuffix("-").rstrip()  # some close with --/
     return cleandoc(comment) if "\n " in comment else comment
 
 

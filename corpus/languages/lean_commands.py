@@ -20,8 +20,17 @@ NOTATIONS = frozenset(
 )
 ACTIONS = frozenset("action procedure transition after_init method".split())
 PROPERTIES = frozenset("safety invariant assumption".split())
-GHOST = "ghost relation"
-UNITS = DECLARATIONS | NOTATIONS | ACTIONS | PROPERTIES | {GHOST}
+UNITS = (
+    DECLARATIONS
+    | NOTATIONS
+    | ACTIONS
+    | PROPERTIES
+    | {
+        "class inductive",
+        "class abbrev",
+        "ghost relation",
+    }
+)
 BLOCKS = frozenset(["namespace", "section", "mutual", "veil module", "end"])
 
 _MODIFIERS = (
@@ -49,7 +58,7 @@ _DIALECT = (
     )
 )
 _ALONE = (DECLARATIONS | NOTATIONS | _OTHERS) - {"class"}  # words that nothing else can follow
-_DIALECT_NAMES = ("veil", "Veil", "velvet", "Velvet", "Loom")
+_DIALECT_IMPORT = re.compile(r"\n(?:veil module\b|import [\w.]*(?:Veil|Velvet|Loom)\b)")
 # What may begin a line at the left margin in the middle of a command.
 _CONTINUATIONS = frozenset(
     "termination_by decreasing_by where with by then else do from at in using fun match let have if"
@@ -63,9 +72,11 @@ _PREFIXES = frozenset("open set_option variable include omit attribute universe"
 
 _NESTED = r"[^\[\]]|\[(?:[^\[\]]|\[[^\[\]]*+\])*+\]"
 ATTRIBUTE = re.compile(rf"@\[(?:{_NESTED})*+\]")
+_MOST = 20  # attributes and modifiers before a keyword
 _MODIFIER = rf"(?:{'|'.join(_MODIFIERS + _DIALECT_MODIFIERS)})\b(?:\[[^\]\n]*\])?"
 _HEAD = re.compile(
-    rf"(?:{ATTRIBUTE.pattern}\s*)*+((?:(?:{_MODIFIER}|{ATTRIBUTE.pattern})\s*)*+)"
+    rf"(?:{ATTRIBUTE.pattern}\s*){{0,{_MOST}}}+"
+    rf"((?:(?:{_MODIFIER}|{ATTRIBUTE.pattern})\s*){{0,{_MOST}}}+)"
     r"(class\s+(?:inductive|abbrev)\b|ghost\s+relation\b|veil\s+module\b|\#?\w+)"
 )
 _WORD = r"(@\[|\#\w+|[^\W\d][\w!?]*)"
@@ -98,10 +109,9 @@ class Command(NamedTuple):
 
 def commands(code: str) -> list[Command]:
     """The commands of blanked code that declare something or open and close blocks, in order."""
-    imports = code[:_IMPORTS]
-    known = _CORE | _DIALECT if any(name in imports for name in _DIALECT_NAMES) else _CORE
+    known = _CORE | _DIALECT if _DIALECT_IMPORT.search(code, 0, _IMPORTS) else _CORE
     starts = list(_starts(code, known, _LINE.finditer(code)))
-    if _STRAY_END in code or any(_nests(code, each[0], each[4]) for each in starts):
+    if _STRAY_END in code or _nest(code, starts):
         starts = list(_starts(code, known, _indented_lines(code, known)))
     limits = [*(each[1] for each in starts), len(code)][1:]
     return [
@@ -115,7 +125,7 @@ def _starts(
     code: str, known: frozenset[str], lines: Iterable[re.Match[str]]
 ) -> Iterator[tuple[str, int, int, int, int]]:
     """What `Command` says, but for the end."""
-    done = prefix = 0
+    done = prefix = previous = 0
     for line in lines:
         position, word = line.start(1), line[1]
         if position < done:
@@ -126,9 +136,9 @@ def _starts(
                 yield word, position, position, position, position + len(word)
             continue
         head = start = position
-        if prefix and code[prefix:position].rstrip().endswith((" in", "\nin")):
+        if prefix and code[previous:position].rstrip().endswith((" in", "\nin")):
             head = prefix
-        prefix = 0
+        prefix, previous = 0, position
         if word in _PREFIXES or word[0] == "#":
             while skipped := _IN_SAME_LINE.match(code, start):
                 start = skipped.end()
@@ -142,9 +152,12 @@ def _starts(
             yield " ".join(found[2].split()), head, start, found.start(1), done
 
 
-def _nests(code: str, word: str, after: int) -> bool:
-    """The next line is a command that is indented below this one."""
-    return (word in _NESTING or word[0] == "#") and _NESTS.match(code, after) is not None
+def _nest(code: str, starts: list[tuple[str, int, int, int, int]]) -> bool:
+    """After one of these a command follows that is indented below it."""
+    for word, _, _, _, after in starts:
+        if (word in _NESTING or word[0] == "#") and _NESTS.match(code, after):
+            return True
+    return False
 
 
 def _indented_lines(code: str, known: frozenset[str]) -> Iterator[re.Match[str]]:

@@ -20,6 +20,7 @@ _LONGEST_RAW_MARK = 32
 _COMMENT_MARK = re.compile(r"/-|-/")
 _CODE_BESIDE = re.compile(r"[ \t]*(?=\S)")
 _BRACKETS = ("()", "[]", "{}", "⟨⟩")
+_NO_BRACKETS = str.maketrans(dict.fromkeys("".join(_BRACKETS), "_"))
 
 
 class Span(NamedTuple):
@@ -34,8 +35,8 @@ class Blanked:
 
     Attributes:
         text: as written, with a line end before it, so that every line follows one.
-        code: of the same length; comments are spaces, strings and characters are spaces in quotes.
-            Code beside a comment at the left margin begins a line.
+        code: of the same length; comments are spaces, strings and characters are spaces in quotes,
+            brackets in «names» are underscores. Code beside a comment at the left margin begins a line.
         comments: where the comments are.
         docs: those of them that document what follows.
         titles: those of them that are prose of the file's own.
@@ -85,7 +86,7 @@ class Blanked:
                 yield '"' + " " * (done - start - 2) + '"' * (done - start > 1)
             elif first == "«":
                 done = found.end()
-                yield found[0]
+                yield found[0].translate(_NO_BRACKETS)
             elif first == "-":
                 done = found.end()
                 self.comments.append(Span(start, done))
@@ -126,19 +127,17 @@ class Blanked:
         """The end of a string or a character that plain rules put at `end`."""
         text = self.text
         before = text[start - 1]
+        if text[start] == '"' and before in "r#" and self._is_sound:
+            raw = _RAW.search(text[max(0, start - _LONGEST_RAW_MARK) : start])
+            if raw:
+                close = text.find('"' + raw[1], start + 1)
+                return self._sound(close + 1 + len(raw[1]) if close >= 0 else -1, end)
         if end - start == 1:
             self.is_closed = False
             self._token = _TOKEN_OF_LINE
             line_end = text.find("\n", end)
             return line_end if line_end >= 0 else len(text)
-        if text[start] == "'" or not self._is_sound:
-            return end
-        if before in "r#":
-            raw = _RAW.search(text[max(0, start - _LONGEST_RAW_MARK) : start])
-            if raw:
-                close = text.find('"' + raw[1], start + 1)
-                return self._sound(close + 1 + len(raw[1]) if close >= 0 else -1, end)
-        elif before == "!" and "{" in text[start:end]:
+        if before == "!" and self._is_sound and "{" in text[start:end]:
             whole = _INTERPOLATED.match(text, start)
             return self._sound(whole.end() if whole else -1, end)
         return end
@@ -146,4 +145,5 @@ class Blanked:
     def _sound(self, found: int, otherwise: int) -> int:
         """An end that was looked for as far as the file goes, which no second search may repeat."""
         self._is_sound = found >= 0
+        self.is_closed &= self._is_sound
         return found if found >= 0 else otherwise

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 import tree_sitter_rust
-from tree_sitter import Language, Node, Parser, Point, Range
+from tree_sitter import Language, Node, Point, Range
 
 from corpus.languages.base import SYNTAX, Contract, Definition, Extraction, grammar
+from corpus.languages.bounded import LIMIT, parse
 from corpus.languages.rust_contracts import Specifications
 from corpus.languages.rust_text import (
     FUNCTIONS,
@@ -25,9 +26,6 @@ from corpus.languages.rust_text import (
 
 VERSION = "rust-3"
 """Rows made by another version are extracted again."""
-
-UNCLOSED = "unclosed_raw_strings"
-"""The fault of a file whose parsing would take minutes, and whose author knew that."""
 
 _TEST_ATTRIBUTE = re.compile(
     r"^#\[\s*(\w+::)*(test|rstest|test_case|bench)\b|^#\[\s*cfg\(\s*(all\(\s*)?test\b"
@@ -60,8 +58,6 @@ _BRANCHING_MACROS = frozenset({"cfg_if", "cfg_match", "cfg_select", "match_cfg"}
 _ITEM = re.compile(rb'^[ \t]*(?:[\w"()]+ +){0,6}(?:fn|struct|enum|trait)\s+\w', re.MULTILINE)
 _MAX_DEPTH = 50  # no person nests modules deeper; a hostile file might
 _MAX_MACROS = 2  # each level parses its bytes again
-_MAX_UNCLOSED = 100
-_RAW_STRING = re.compile(rb'r(#+)"')
 
 
 @cache
@@ -76,9 +72,9 @@ def extract(source: bytes) -> Extraction:
     Walks files, modules, impls and traits item by item and never enters a body: functions inside
     functions are no search result of their own, and the walk stays cheap beside the parse.
     """
-    if _unclosed_raw_strings(source) > _MAX_UNCLOSED:
-        return Extraction([], UNCLOSED)
-    tree = Parser(language()).parse(source)
+    tree = parse(language(), source)
+    if tree is None:
+        return Extraction([], LIMIT)
     walk = _Walk(source)
     walk.items(tree.root_node, _Scope())
     return Extraction(walk.found, SYNTAX if tree.root_node.has_error else walk.fault)
@@ -180,8 +176,9 @@ class _Walk:
             return
         (row, column), (last_row, last_column) = tree.start_point, tree.end_point
         inside = Range(Point(row, column + 1), Point(last_row, last_column - 1), start, end)
-        parser = Parser(language(), included_ranges=[inside])
-        self.items(parser.parse(self.source).root_node, scope)
+        tree_inside = parse(language(), self.source, [inside])
+        if tree_inside is not None:
+            self.items(tree_inside.root_node, scope)
 
     def _unit(self, node: Node, kind: str, above: list[Node], scope: _Scope) -> None:
         silent = kind in _SILENT
@@ -220,17 +217,3 @@ class _Walk:
 
 def _is_test(attributes: Iterable[str]) -> bool:
     return any(map(_TEST_ATTRIBUTE.match, attributes))
-
-
-def _unclosed_raw_strings(source: bytes) -> int:
-    """How many openings the parser would follow to the end of the file, each of them anew."""
-    if source.count(b"r#") <= _MAX_UNCLOSED:
-        return 0
-    last: dict[bytes, int] = {}
-    unclosed = 0
-    for opening in _RAW_STRING.finditer(source):
-        hashes = opening[1]
-        if hashes not in last:
-            last[hashes] = source.rfind(b'"' + hashes)
-        unclosed += opening.end() > last[hashes]
-    return unclosed

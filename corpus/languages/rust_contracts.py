@@ -10,14 +10,16 @@ from corpus.languages.base import Contract
 from corpus.languages.verus_clauses import attribute_contracts
 
 _TOKEN = re.compile(
-    r"""(?P<remark>//[^\n]*|/\*(?:.*?\*/|.*))
-      |(?P<string>b?r(?P<hashes>\#*)"(?:.*?"(?P=hashes)|.*)|b?"(?:[^"\\]|\\.)*(?:"|\Z)|'(?:[^'\\\n]|\\[^'\n]+|\\')')
-      |(?P<open>[(\[{]|::<)|(?P<close>[)\]}])|(?P<arrow>[-=]>)|(?P<greater>>)
-      |(?P<comma>,)|(?P<space>\s+)""",
+    r"""(?P<blank>(?:\s++|//[^\n]*|/\*(?:.*?\*/|.*))++)
+      |(?P<string>b?r(?P<hashes>\#*)"(?:.*?"(?P=hashes)|.*)|b?"(?:[^"\\]|\\.)*(?:"|\Z)
+        |'(?:[^'\\\n]|\\[^'\n]+|\\')')
+      |(?P<open>[(\[{]|::<)|(?P<close>[)\]}])|[-=]>|(?P<greater>>)|(?P<comma>,)""",
     re.VERBOSE | re.DOTALL,
 )
+_PAIRS = {")": "(", "]": "[", "}": "{"}
 _PATH = re.compile(r"\s*(?:::)?\s*(\w+(?:\s*::\s*\w+)*)\s*")
 _DOC = re.compile(r'doc\s*=\s*r?#*"(.*)"#*\s*', re.DOTALL)
+_LINE_END = re.compile(r"\s*\n\s*")
 _MAX_DEPTH = 5  # of cfg_attr in cfg_attr
 _LONG_LINE = 300
 
@@ -88,8 +90,6 @@ _COMPILER = re.compile(
 )
 """A compiler or a macro speaks of annotations in its bodies, and is not verified for it."""
 
-_CLAUSE_WORDS = (b"requires(", b"ensures(", b"invariant(")
-
 _UNIT_SIGNS = {
     "kani": re.compile(
         r"\bkani::(?:\w+::){0,4}\w+(?:::<|\s*[(!])"
@@ -120,22 +120,14 @@ class Specifications:
     """
 
     def __init__(self, source: bytes) -> None:
-        shared = (
-            name
-            for name, sign in _FILE_SIGNS.items()
-            if any(word in source for word in _FILE_WORDS[name]) and sign.search(source)
-        )
-        self._verifier = next(shared, "")
-        self._signs = [
-            (name, _UNIT_SIGNS[name])
-            for name, there in {
-                "kani": b"kani::" in source,
-                "verus": b"verifier" in source or b"verus" in source,
-                self._verifier: bool(self._verifier),
-            }.items()
-            if there
-        ]
-        self.expected = bool(self._signs) or any(word in source for word in _CLAUSE_WORDS)
+        self._verifier = _verifier(source)
+        there = [self._verifier] if self._verifier else []
+        if b"kani::" in source:
+            there.insert(0, "kani")
+        if b"verus" in source or b"verifier" in source:
+            there.append("verus")
+        self._signs = [(name, _UNIT_SIGNS[name]) for name in there]
+        self.expected = bool(there) or b"requires(" in source or b"ensures(" in source
         """False spares the search: no unit of the file has a contract or a dialect."""
         self._bodies_count = bool(self._signs) and not _COMPILER.search(source)
 
@@ -169,6 +161,15 @@ class Specifications:
             kind = _OWN.get(self._verifier, {}).get(name)
             if kind:
                 yield Contract(kind, _formula(_inside(rest)))
+
+
+def _verifier(source: bytes) -> str:
+    """Whose `#[requires]` a file's is, as far as it says."""
+    for name, sign in _FILE_SIGNS.items():
+        for word in _FILE_WORDS[name]:
+            if word in source and sign.search(source):
+                return name
+    return ""
 
 
 def attribute_docs(attribute: str) -> list[str] | None:
@@ -206,9 +207,7 @@ def _formula(text: str) -> str:
 
 
 def _flat(token: re.Match[str]) -> str:
-    if token["space"] or token["remark"]:
-        return " "
-    return re.sub(r"\s*\n\s*", " ", token[0])
+    return " " if token["blank"] else _LINE_END.sub(" ", token[0])
 
 
 def _split(text: str) -> list[str]:
@@ -226,14 +225,15 @@ def _split(text: str) -> list[str]:
 
 
 def _end(text: str, start: int) -> int:
-    """Where the bracket that was opened before `start` is closed; -1 if nowhere."""
-    depth = 1
+    """Where the parenthesis that was opened before `start` is closed; -1 if nowhere."""
+    opened = ["("]
     for token in _TOKEN.finditer(text, start):
         if token["open"] and token[0] != "::<":
-            depth += 1
+            opened.append(token[0])
         elif token["close"]:
-            depth -= 1
-            if depth == 0:
+            if opened.pop() != _PAIRS[token[0]]:
+                return -1
+            if not opened:
                 return token.start()
     return -1
 
@@ -241,18 +241,19 @@ def _end(text: str, start: int) -> int:
 def _loops(body: str) -> Iterator[Contract]:
     place = 0
     while found := _LOOP.search(body, place):
-        end = _end(body, found.end())
-        if end < 0:  # nothing further is balanced either
-            return
-        place = end
+        place = found.end()
         before = body[max(0, found.start() - _LONG_LINE) : found.start()]
         if "//" in before.rpartition("\n")[2]:
             continue
-        text, name = body[found.end() : end], found["attribute"] or found["macro"]
+        end = _end(body, place)
+        if end < 0:  # nothing further is balanced either
+            return
+        text, name = body[place:end], found["attribute"] or found["macro"]
         if name == "verus_spec":
             yield from _verus_clauses(f"({text})", of_loop=True)
         else:
             yield Contract(_LOOP_KINDS[name], _formula(text))
+        place = end
 
 
 def _verus_clauses(attribute: str, *, of_loop: bool) -> Iterator[Contract]:

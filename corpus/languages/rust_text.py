@@ -35,9 +35,10 @@ def head(nodes: list[Node], source: bytes) -> Head:
     found = Head()
     docs: list[str] = []
     for node in nodes:
-        written = text(node, source)
-        doc = _docs(node, written)
-        if doc is not None:
+        written = source[node.start_byte : node.end_byte].decode("utf-8", "replace")
+        if written.startswith("/// "):  # nearly all of them
+            docs.append(written[4:].rstrip())
+        elif (doc := _docs(node, written)) is not None:
             docs += doc
         elif node.type == "attribute_item":
             found.attributes.append(written)

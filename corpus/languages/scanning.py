@@ -98,7 +98,7 @@ def doc_comments(text: str, start: int, end: int) -> tuple[str, list[tuple[int, 
     for found in _DOC.finditer(text, start, end):
         which = found.lastgroup
         if which == "line":
-            lines.append(found["line"].removeprefix(" "))
+            lines.append(found["line"].removeprefix(" ").rstrip())
         elif which == "block" and _is_doc(found["block"]):
             lines += _block_lines(found["block"])
         elif found[0].startswith("#["):

@@ -13,7 +13,7 @@ from corpus.text import identifier_words
 VERSION = "1"
 """Part of the version of every markup module: raise it when the rules below change."""
 
-MAX_LINES = 50_000
+MAX_LINES = 20_000
 """Lines of a file that are read. No person writes more, and parsers take longest on lines."""
 MAX_PARAGRAPH = 10_000
 """Characters of a paragraph; a longer one is data."""
@@ -151,7 +151,7 @@ class Outline:
 
 
 _FRONT_MATTER = re.compile(r"\A(---|\+\+\+)[ \t]*\n(?:(?!\1).*\n){0,200}?\1[ \t]*(?:\n|\Z)")
-_URL = re.compile(r"<?\bhttps?://[^\s<>]*[^\s<>.,;:!?)\]]>?")
+_URL = re.compile(r"<?\bhttps?://(?:[^\s<>()]|\([^\s<>()]{0,100}\))*(?<![.,;:!?\]])>?")
 _NOTE_MARK = re.compile(r"\[\^[^\]\s]{1,40}\]:?|\{#[\w-]{1,80}\}")
 
 

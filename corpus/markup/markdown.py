@@ -14,7 +14,7 @@ from corpus.markup.base import MAX_PARAGRAPH, Inline, Outline, Section, decoded,
 
 VERSION = f"markdown-1/{base.VERSION}-{version('markdown-it-py')}"
 
-_MAX_NESTING = 12  # a paragraph in a list in a list in a quote stands at 7
+_MAX_NESTING = 10  # a paragraph in a list in a list in a list in a quote stands at 8
 _MAX_BRACKETS = 200  # in one paragraph; links are what inline parsing takes longest on
 
 _BRACKETED = re.compile(r"\[([^\[\]]{1,120})\]")

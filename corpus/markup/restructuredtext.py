@@ -39,6 +39,7 @@ _SKIPPED = frozenset(
     sectionauthor codeauthor default-role role unicode date program option envvar productionlist
     """.split()
 )
+_MAX_ROWS = 50
 _OBJECT_LEVEL = 100
 """Objects stand below every heading."""
 
@@ -211,10 +212,11 @@ class _Scanner:
             self._at += 1
 
     def _table(self, *, is_grid: bool) -> None:
-        self._at += 1
-        while self._at < len(self._lines) and not is_grid:
-            self._at += 1
-            if _TABLE.match(self._lines[self._at - 1].lstrip()):
+        """Skip a table: a grid to its empty line, a simple one to the border above an empty line."""
+        for end in () if is_grid else range(self._at + 1, self._at + _MAX_ROWS):
+            line, following = [*self._lines[end : end + 2], "", ""][:2]
+            if not following and _TABLE.match(line.lstrip()):
+                self._at = end
                 break
         self._to_blank()
 

@@ -80,7 +80,7 @@ class Names:
             found, weight = there, _LINKED
         elif not weight:
             weight = _weight(last, found, is_called=is_called)
-        found = _nearest(_outermost(found), path)
+        found = _nearest(_proper(found), path)
         if not weight or not 0 < len(found) <= MAX_MEANINGS:
             return []
         return [Meaning(each.unit_id, weight / len(found)) for each in found]
@@ -145,10 +145,11 @@ def _weight(last: str, found: list[_Unit], *, is_called: bool) -> float:
     return _COMPOUND if (is_called or is_free) and is_compound(last) else 0.0
 
 
-def _outermost(found: list[_Unit]) -> list[_Unit]:
-    """`found` without constructors of a type in it, which bear its name."""
+def _proper(found: list[_Unit]) -> list[_Unit]:
+    """`found` without what bears a name for another's sake: constructors in their type, Python's stubs."""
     types = {(each.path, each.symbol) for each in found}
-    return [each for each in found if (each.path, each.symbol[:-1]) not in types]
+    outermost = [each for each in found if (each.path, each.symbol[:-1]) not in types]
+    return [each for each in outermost if not each.path.endswith(".pyi")] or outermost
 
 
 def _nearest(found: list[_Unit], path: str) -> list[_Unit]:

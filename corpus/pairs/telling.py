@@ -104,7 +104,8 @@ _NOUN_PHRASE = re.compile(r"(?:An?|The) (?!.*\b(?:is|are|can|may|must|should|wil
 _MIN_WORDS = 5
 """Of a description that does not begin with what is done."""
 _ASIDE = re.compile(
-    r"(?:,? (?:while|whereas)|, (?:but|so|and (?=(?:the )?(?:[A-Z]\w*|\w+_\w+)\b))) .*$", re.DOTALL
+    r"(?:,? (?:while|whereas) |, (?:but|so) |, and (?=(?:the )?(?:[A-Z]\w*|\w+_\w+)\b)).*$",
+    re.DOTALL,
 )
 """What follows in a sentence is of something else."""
 

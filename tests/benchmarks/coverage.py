@@ -21,8 +21,10 @@ _RUST_WORDS = (
 )
 _HEADERS = {
     "rust": re.compile(rf"^[ \t]*(?:(?:{_RUST_WORDS})\s+)*fn\s+(\w+)", re.MULTILINE),
+    # What is indented is most often local to a LET.
     "tlaplus": re.compile(
-        r"^[ \t]*(?:LOCAL\s+)?([A-Za-z_]\w*)\s*(?:\([^)\n]*\))?\s*==", re.MULTILINE
+        r"^(?:LOCAL\s+)?(?!ASSUME|AXIOM|THEOREM|LEMMA)([A-Za-z_]\w*)\s*(?:\([^)\n]*\))?\s*==",
+        re.MULTILINE,
     ),
     "lean": re.compile(
         r"^[ \t]*(?:@\[[^\]\n]*\]\s*)*(?:(?:private|protected|public|meta|noncomputable|unsafe|partial|nonrec"
@@ -59,10 +61,9 @@ class Tally:
 
 def scan(language: str, text: str) -> Counter[tuple[str, bool]]:
     """The names that a plain scan finds, each with whether a contract stands in its header."""
+    # What the PlusCal translator wrote is nobody's definition.
+    text = re.sub(r"(?s)BEGIN TRANSLATION.*?END TRANSLATION", "", text)
     blank = _NOISE_OF[language].sub(lambda noise: re.sub(r"[^\n]", " ", noise[0]), text)
-    if language == "tlaplus":
-        # What the PlusCal translator wrote is nobody's definition.
-        blank = re.sub(r"(?s)BEGIN TRANSLATION.*?END TRANSLATION", "", blank)
     found: Counter[tuple[str, bool]] = Counter()
     for header in _HEADERS[language].finditer(blank):
         end = re.compile(r"[{;]").search(blank, header.end()) if language == "rust" else None

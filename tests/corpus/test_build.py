@@ -6,7 +6,8 @@ import pytest
 
 from common.errors import ProvenderError
 from corpus import schema
-from corpus.build import Curriculum, Drop, Limits, build_corpus, load_curriculum
+from corpus.build import Curriculum, Drop, build_corpus, load_curriculum
+from corpus.quality import Fault, Quality, Rules
 from tests.corpus.frames import LONG_CODE, pairs
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -30,14 +31,17 @@ def pair(number: int, **changes: Any) -> dict[str, Any]:
     }
 
 
-def build(*rows: dict[str, Any], **limits: int) -> tuple[pl.DataFrame, list[tuple]]:
-    curriculum = Curriculum(limits=Limits(**limits), domain_weights=CURRICULUM.domain_weights)
-    corpus, drops = build_corpus(pairs(*rows), SPLITS, curriculum)
+QUALITY = Quality()
+
+
+def build(*rows: dict[str, Any], **rules: int) -> tuple[pl.DataFrame, list[tuple]]:
+    quality = Quality(default=Rules.model_validate({"max_repetition": 1, **rules}))
+    corpus, drops = build_corpus(pairs(*rows), SPLITS, CURRICULUM, quality)
     return corpus, drops.select("source", "reason", "pairs").rows()
 
 
 def built(*rows: dict[str, Any], **options: Any) -> tuple[pl.DataFrame, list[tuple]]:
-    corpus, drops = build_corpus(pairs(*rows), SPLITS, CURRICULUM, **options)
+    corpus, drops = build_corpus(pairs(*rows), SPLITS, CURRICULUM, QUALITY, **options)
     return corpus, drops.select("source", "reason", "pairs").rows()
 
 
@@ -50,7 +54,7 @@ def test_fit_pairs_are_kept_whole() -> None:
 
 
 def test_no_pairs_make_an_empty_corpus() -> None:
-    corpus, drops = build_corpus(pairs(), SPLITS, CURRICULUM)
+    corpus, drops = build_corpus(pairs(), SPLITS, CURRICULUM, QUALITY)
 
     assert schema.conform(corpus, schema.CORPUS).num_rows == 0
     assert schema.conform(drops, schema.DROPS).num_rows == 0
@@ -82,11 +86,11 @@ def test_weight_of_a_source_goes_before_that_of_its_domain() -> None:
     ("change", "reason"),
     [
         ({"is_test": True}, Drop.PLAIN_TEST),
-        ({"query": "Adds"}, Drop.QUERY_SHORT),
-        ({"query": ""}, Drop.QUERY_SHORT),
-        ({"query": "word " * 40 + "word"}, Drop.QUERY_LONG),
-        ({"positive": "x" * 59}, Drop.CODE_SHORT),
-        ({"positive": "x" * 8001}, Drop.CODE_LONG),
+        ({"query": "Adds"}, Fault.QUERY_SHORT),
+        ({"query": ""}, Fault.QUERY_SHORT),
+        ({"query": "word " * 40 + "word"}, Fault.QUERY_LONG),
+        ({"positive": "x" * 59}, Fault.CODE_SHORT),
+        ({"positive": "x" * 8001}, Fault.CODE_LONG),
     ],
 )
 def test_pair_out_of_bounds_is_dropped(change: dict[str, Any], reason: Drop) -> None:
@@ -115,7 +119,7 @@ def test_pair_at_a_bound_is_kept(change: dict[str, Any]) -> None:
 def test_code_length_is_counted_in_characters() -> None:
     _, drops = build(pair(1, positive="∀" * 59))
 
-    assert drops == [("demo", Drop.CODE_SHORT.value, 1)]
+    assert drops == [("demo", Fault.CODE_SHORT.value, 1)]
 
 
 def test_proof_harness_is_no_plain_test() -> None:
@@ -143,7 +147,9 @@ def test_tier_that_is_not_admitted_is_dropped(tier: str) -> None:
 
 def test_tiers_that_are_admitted_can_be_set() -> None:
     curriculum = Curriculum(admit=["strong"], domain_weights={})
-    corpus, _ = build_corpus(pairs(pair(1, license_tier="strong"), pair(2)), SPLITS, curriculum)
+    corpus, _ = build_corpus(
+        pairs(pair(1, license_tier="strong"), pair(2)), SPLITS, curriculum, QUALITY
+    )
 
     assert corpus["unit_id"].to_list() == ["u1"]
 
@@ -180,7 +186,7 @@ def test_limits_can_be_set() -> None:
 def test_reason_is_the_first_that_holds() -> None:
     _, drops = build(pair(1, query="Adds", positive="x"))
 
-    assert drops == [("demo", Drop.QUERY_SHORT.value, 1)]
+    assert drops == [("demo", Fault.QUERY_SHORT.value, 1)]
 
 
 @pytest.mark.parametrize("source", ["held", "tuning"])
@@ -196,7 +202,7 @@ def test_held_out_code_never_trains_even_where_its_own_pair_is_dropped() -> None
     corpus, drops = build(pair(1, source="held", query="Short"), pair(2, positive=code("thing_1")))
 
     assert corpus.height == 0
-    assert drops == [("demo", Drop.HELD_OUT.value, 1), ("held", Drop.QUERY_SHORT.value, 1)]
+    assert drops == [("demo", Drop.HELD_OUT.value, 1), ("held", Fault.QUERY_SHORT.value, 1)]
 
 
 def test_same_code_in_two_units_trains_once() -> None:
@@ -218,7 +224,7 @@ def test_unfit_pair_does_not_take_the_place_of_a_fit_copy() -> None:
     corpus, drops = build(pair(1, query="Short"), pair(2, positive=code("thing_1")))
 
     assert corpus["unit_id"].to_list() == ["u2"]
-    assert drops == [("demo", Drop.QUERY_SHORT.value, 1)]
+    assert drops == [("demo", Fault.QUERY_SHORT.value, 1)]
 
 
 def test_same_query_is_asked_once() -> None:
@@ -234,7 +240,7 @@ def test_same_query_may_be_asked_on_both_sides() -> None:
     assert (corpus.height, drops) == (2, [])
 
 
-def test_drops_are_counted_by_source_kind_and_reason() -> None:
+def test_drops_are_counted_by_source_language_kind_and_reason() -> None:
     _, drops = build_corpus(
         pairs(
             pair(1, query="One"),
@@ -245,13 +251,14 @@ def test_drops_are_counted_by_source_kind_and_reason() -> None:
         ),
         SPLITS,
         CURRICULUM,
+        QUALITY,
     )
 
     assert drops.rows() == [
-        ("demo", "doc", "code_too_short", 1),
-        ("demo", "doc", "query_too_short", 2),
-        ("demo", "path", "query_too_short", 1),
-        ("held", "doc", "query_too_short", 1),
+        ("demo", "rust", "doc", "code_too_short", 1),
+        ("demo", "rust", "doc", "query_too_short", 2),
+        ("demo", "rust", "path", "query_too_short", 1),
+        ("held", "rust", "doc", "query_too_short", 1),
     ]
 
 
@@ -274,11 +281,11 @@ def test_corpus_does_not_depend_on_the_order_of_the_pairs() -> None:
             for number in range(60)
         )
     )
-    expected = build_corpus(rows, SPLITS, CURRICULUM)
+    expected = build_corpus(rows, SPLITS, CURRICULUM, QUALITY)
 
     for seed in range(5):
         corpus, drops = build_corpus(
-            rows.sample(fraction=1, shuffle=True, seed=seed), SPLITS, CURRICULUM
+            rows.sample(fraction=1, shuffle=True, seed=seed), SPLITS, CURRICULUM, QUALITY
         )
         assert corpus.equals(expected[0])
         assert drops.equals(expected[1])

@@ -133,7 +133,7 @@ def test_a_bare_type_is_no_description() -> None:
 
 
 def test_rust_has_no_tags() -> None:
-    assert prose("Adds.\n@return it\n:param x:") == ["Adds. @return it :param x:"]
+    assert prose("Adds.\n@return it\n@param x") == ["Adds. @return it @param x"]
 
 
 def test_sections_are_named_by_heading_or_tag() -> None:

@@ -14,8 +14,8 @@ TABLES = [
 
 
 def drops(**columns: list) -> pl.DataFrame:
-    frame = {"source": ["a"], "pair_type": ["doc"], "reason": ["why"], "pairs": [1], **columns}
-    return pl.DataFrame(frame)
+    frame = {"source": ["a"], "language": ["rust"], "pair_type": ["doc"], "reason": ["why"]}
+    return pl.DataFrame({**frame, "pairs": [1], **columns})
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -32,7 +32,7 @@ def test_empty_table_conforms(table: pa.Schema) -> None:
 
 
 def test_conform_puts_columns_into_order() -> None:
-    shuffled = drops().select("pairs", "reason", "source", "pair_type")
+    shuffled = drops().select("pairs", "reason", "source", "language", "pair_type")
 
     assert schema.conform(shuffled, schema.DROPS).schema.names == schema.DROPS.names
 
@@ -41,7 +41,7 @@ def test_conform_casts_to_the_column_types() -> None:
     found = schema.conform(drops().cast({"pairs": pl.Int8}), schema.DROPS)
 
     assert found.schema.equals(schema.DROPS)
-    assert found.to_pylist() == [{"source": "a", "pair_type": "doc", "reason": "why", "pairs": 1}]
+    assert found.to_pylist() == [{"source": "a", "language": "rust", "pair_type": "doc", "reason": "why", "pairs": 1}]
 
 
 def test_conform_keeps_allowed_nulls() -> None:

@@ -92,7 +92,7 @@ def symbols(folder: Path, table: str) -> set[str]:
 def test_a_wish_to_be_left_out_reaches_forks_the_corpus_and_the_checkpoints(folder: Path) -> None:
     code, told = provender("refresh")
     assert code == 0, told
-    assert "✓ origin 3 files, 2 functions, " in told
+    assert "✓ origin 3 files, 2 definitions, " in told
     assert symbols(folder, "units") == symbols(folder, "corpus") == {"add", "famous"}
     _, told = provender("sources")
     [line] = [line for line in told.splitlines() if line.startswith("origin")]

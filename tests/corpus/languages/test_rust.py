@@ -2,12 +2,17 @@ from textwrap import dedent
 
 import pytest
 
-from corpus.languages.base import Definition
+from corpus.languages.base import Definition, Extraction
 from corpus.languages.rust import extract
 
 
+def units(source: str) -> list[Definition]:
+    return extract(dedent(source).encode()).definitions
+
+
 def found(source: str) -> list[Definition]:
-    return extract(dedent(source).encode())
+    """Functions and methods alone."""
+    return [each for each in units(source) if each.kind in ("function", "method")]
 
 
 def only(source: str) -> Definition:
@@ -69,7 +74,7 @@ def test_function_is_found_whole() -> None:
 
 
 def test_empty_file_has_no_definitions() -> None:
-    assert extract(b"") == []
+    assert extract(b"") == Extraction([])
 
 
 def test_method_carries_its_type() -> None:
@@ -100,9 +105,10 @@ def test_method_is_named_after_the_bare_type(header: str, owner: str) -> None:
     assert symbols(f"{header} {{ fn fmt(&self) {{}} }}") == [f"{owner}::fmt"]
 
 
-def test_trait_gives_its_default_methods_only() -> None:
+def test_trait_gives_its_default_methods_and_the_documented_ones() -> None:
     source = """\
         trait Shape {
+            fn name(&self) -> &str;
             /// The area.
             fn area(&self) -> f64;
             /// Twice the area.
@@ -110,12 +116,33 @@ def test_trait_gives_its_default_methods_only() -> None:
         }
         """
 
-    method = only(source)
-    assert (method.symbol, method.doc) == ("Shape::double", "Twice the area.")
+    assert [(each.symbol, each.doc, each.signature) for each in found(source)] == [
+        ("Shape::area", "The area.", "fn area(&self) -> f64"),
+        ("Shape::double", "Twice the area.", "fn double(&self) -> f64"),
+    ]
 
 
-def test_foreign_functions_have_no_body_and_are_left_out() -> None:
-    assert symbols('extern "C" { fn outside(); }\nextern "C" fn inside() {}') == ["inside"]
+def test_method_without_body_but_with_contract_is_a_unit() -> None:
+    (method,) = found("trait Shape {\n    #[ensures(result >= 0.0)]\n    fn area(&self) -> f64;\n}")
+
+    assert method.code == "#[ensures(result >= 0.0)]\nfn area(&self) -> f64;"
+
+
+def test_foreign_functions_are_units_where_documented() -> None:
+    source = """\
+        extern "C" {
+            fn silent();
+            /// Rings the bell.
+            #[link_name = "bell"]
+            fn ring(times: u8);
+        }
+        extern "C" fn inside() {}
+        """
+
+    assert [(each.kind, each.symbol, each.doc) for each in found(source)] == [
+        ("function", "ring", "Rings the bell."),
+        ("function", "inside", ""),
+    ]
 
 
 def test_nested_functions_are_left_out() -> None:
@@ -279,7 +306,7 @@ def test_lines_count_from_one_and_leave_out_the_doc() -> None:
 
 
 def test_carriage_returns_do_not_reach_the_doc() -> None:
-    (definition,) = extract(b"/// One\r\n/// two.\r\nfn f() {\r\n}\r\n")
+    (definition,) = extract(b"/// One\r\n/// two.\r\nfn f() {\r\n}\r\n").definitions
 
     assert definition.doc == "One\ntwo."
     assert (definition.start_line, definition.end_line) == (3, 4)
@@ -350,8 +377,23 @@ def test_kani_dialect_stays_with_its_function() -> None:
     ]
 
 
-def test_kani_in_a_body_is_no_dialect() -> None:
-    assert only("fn f() { kani::any::<u8>(); kani::proof; }").dialect is None
+@pytest.mark.parametrize(
+    "body",
+    [
+        "let x: u8 = kani::any();",
+        "kani::any::<[u8; 4]>();",
+        "kani::assume(x > 0);",
+        "kani::cover!(x > 0);",
+        "kani::mem::can_dereference(p);",
+    ],
+)
+def test_kani_call_in_a_body_gives_the_dialect(body: str) -> None:
+    assert only(f"fn f() {{ {body} }}").dialect == "kani"
+
+
+@pytest.mark.parametrize("body", ["kani::proof;", "my_kani::any();", "any::<u8>();"])
+def test_body_without_a_call_of_kani_has_no_dialect(body: str) -> None:
+    assert only(f"fn f() {{ {body} }}").dialect is None
 
 
 def test_broken_file_gives_what_it_has() -> None:
@@ -375,11 +417,11 @@ def test_functions_inside_a_fault_are_found() -> None:
 
 @pytest.mark.parametrize("source", [b"\xff\xfe\x00", b"not rust at all ((", b"fn", b"impl {"])
 def test_bytes_that_are_no_rust_give_nothing(source: bytes) -> None:
-    assert extract(source) == []
+    assert extract(source).definitions == []
 
 
 def test_bytes_that_are_not_utf8_are_replaced() -> None:
-    (definition,) = extract(b'fn f() { "caf\xe9" }')
+    (definition,) = extract(b'fn f() { "caf\xe9" }').definitions
 
     assert definition.code == 'fn f() { "caf�" }'
 
@@ -401,7 +443,7 @@ def test_function_that_does_not_begin_its_line_is_dedented_with_its_line() -> No
 def test_a_hostile_depth_of_modules_is_not_followed() -> None:
     source = "mod a {" * 3000 + "fn f() {}" + "}" * 3000 + "fn g() {}"
 
-    assert [each.symbol for each in extract(source.encode())] == ["g"]
+    assert symbols(source) == ["g"]
 
 
 def test_docs_of_both_spellings_are_one_text() -> None:

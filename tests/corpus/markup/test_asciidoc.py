@@ -63,7 +63,8 @@ def test_sections() -> None:
 
 def test_names_and_links() -> None:
     section = only(
-        "== `Foo`\nCall `bar_all()` of link:src/bar.rs#L3[it].\n\n[source,rust]\n----\nfirst_call();\n----\n\n"
+        "== `Foo`\nCall `bar_all()` of link:src/bar.rs#L3[it].\n\n"
+        "[source,rust]\n----\nfirst_call();\n----\n\n"
         "[source,sh]\n----\nnot_this()\n----\n\n```java\nsecondCall();\n```\n\n[source,rust]\nthird_call();\n\n"
         " fourth_call()\n"
     )

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from corpus import markup
 from corpus.paths import DOCUMENTATION
 
-_BYTES = 1_000_000
-_SECONDS = 10  # on an idle machine 4 are enough
+_BYTES = 100_000
+_SECONDS = 15
+"""Of the processor, with coverage on. Without it a tenth of a second is enough; what takes quadratic
+time takes minutes."""
 
 _PIECES = [
     *(
@@ -61,28 +63,28 @@ def test_every_language_of_prose_has_a_parser() -> None:
 
 @pytest.mark.parametrize("language", sorted(DOCUMENTATION))
 @pytest.mark.parametrize("piece", _PIECES)
-def test_a_million_bytes_end_in_time(language: str, piece: str) -> None:
+def test_repeated_pieces_end_in_time(language: str, piece: str) -> None:
     source = (piece * (_BYTES // len(piece)))[:_BYTES].encode()
-    start = time.monotonic()
+    start = time.process_time()
 
     markup.parse(language, source)
 
-    assert time.monotonic() - start < _SECONDS
+    assert time.process_time() - start < _SECONDS
 
 
 @pytest.mark.parametrize("language", sorted(DOCUMENTATION))
 def test_deep_nesting_ends_in_time(language: str) -> None:
-    start = time.monotonic()
+    start = time.process_time()
     for source in (
-        "".join("> " * (n % 60) + "a\n" for n in range(16_000)),
-        "> " * 15 + "a\n" + "b\n" * 480_000,
-        ("> - " * 8 + "a\n") * 30_000,
-        "".join(" " * n + "a\n\n" for n in range(1_400)),
-        "".join(" " * n + ".. class:: a\n\n" for n in range(1_400)),
+        "".join("> " * (n % 60) + "a\n" for n in range(1_000)),
+        "> " * 15 + "a\n" + "b\n" * 30_000,
+        ("> - " * 8 + "a\n") * 1_000,
+        "".join(" " * n + "a\n\n" for n in range(600)),
+        "".join(" " * n + ".. class:: a\n\n" for n in range(600)),
     ):
         markup.parse(language, source.encode())
 
-    assert time.monotonic() - start < 2 * _SECONDS
+    assert time.process_time() - start < _SECONDS
 
 
 @given(st.sampled_from(sorted(DOCUMENTATION)), st.binary(max_size=400))

@@ -1,15 +1,31 @@
 from typing import Any
 
+import polars as pl
 import pytest
 
 from corpus import schema
-from corpus.pairs.path import path_pairs, path_query
+from corpus.pairs import path
+from corpus.pairs.path import path_query
+from corpus.quality import Quality, Rules
 from tests.corpus.frames import units
+
+UNIT = {
+    "path": "src/lib.rs",
+    "module": "",
+    "heading": "",
+    "symbol": "add_all",
+    "kind": "function",
+    "language": "rust",
+    "dialect": None,
+}
 
 
 def query(**changes: Any) -> str:
-    unit = {"path": "src/lib.rs", "module": "", "symbol": "add_all", "dialect": None}
-    return path_query({**unit, **changes})
+    return path_query({**UNIT, **changes})
+
+
+def path_pairs(frame: pl.DataFrame, quality: Quality | None = None) -> pl.DataFrame:
+    return path.path_pairs(frame, quality or Quality())
 
 
 @pytest.mark.parametrize(
@@ -22,6 +38,38 @@ def query(**changes: Any) -> str:
         ({"dialect": "kani"}, "kani proof add all"),
         ({"path": "src/add.rs"}, "add all"),
         ({"path": "crates/core/src/utils/mod.rs"}, "add all"),
+        ({"dialect": "verus", "kind": "proof_function"}, "verus proof add all"),
+        (
+            {
+                "language": "lean",
+                "kind": "theorem",
+                "path": "Demo/Order.lean",
+                "heading": "Lemmas about bounds",
+                "symbol": "Nat.le_bound",
+            },
+            "lean theorem demo order lemmas about bounds nat le bound",
+        ),
+        (
+            {
+                "language": "tlaplus",
+                "kind": "action",
+                "path": "specs/Paxos.tla",
+                "module": "Paxos",
+                "symbol": "SendVote",
+            },
+            "tla+ action paxos send vote",
+        ),
+        (
+            {"language": "java", "path": "org/demo/Ring.java", "symbol": "Ring.pushBack"},
+            "demo ring push back",
+        ),
+        (
+            {
+                "path": "one_two/three_four/five_six_seven_eight.rs",
+                "module": "nine::ten_eleven_twelve_thirteen",
+            },
+            "two three four five six seven eight nine ten eleven twelve thirteen add all",
+        ),
     ],
 )
 def test_query_is_made_of_place_and_symbol(changes: dict[str, Any], expected: str) -> None:
@@ -46,8 +94,27 @@ def test_undocumented_unit_gives_a_pair() -> None:
     assert row["doc_rest"] == ""
 
 
+@pytest.mark.parametrize(
+    "symbol", ["Ring::new", "Ring.__init__", "BigRing::BigRing", "BigRing::~BigRing"]
+)
+def test_what_every_type_has_is_not_searched_for(symbol: str) -> None:
+    assert query(symbol=symbol) == ""
+
+
 def test_unit_whose_doc_says_something_gives_none() -> None:
-    assert path_pairs(units({"doc": "Adds."})).height == 0
+    assert path_pairs(units({"doc": "Sums up.", "prose": "Sums up."})).height == 0
+
+
+def test_unit_whose_doc_says_only_its_name_gives_a_pair() -> None:
+    named = units({"doc": "Long enough.", "prose": "Long enough."})
+
+    assert path_pairs(named)["doc_rest"].to_list() == ["Long enough."]
+
+
+def test_what_is_a_usable_doc_is_set_by_the_quality_rules() -> None:
+    named = units({"doc": "Long enough.", "prose": "Long enough."})
+
+    assert path_pairs(named, Quality(default=Rules(drop_names=False))).height == 0
 
 
 def test_unit_whose_doc_says_nothing_gives_a_pair() -> None:
