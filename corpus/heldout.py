@@ -22,7 +22,9 @@ def pool(units: pl.DataFrame) -> pl.DataFrame:
     plain_test = pl.col("is_test") & pl.col("dialect").is_null()
     is_function = (pl.col("language") == "rust") & pl.col("kind").is_in(["function", "method"])
     has_body = pl.col("code").str.contains("{", literal=True)
-    return units.filter(is_function & has_body & ~plain_test).sort("source", "path", "start_line", "symbol")
+    return units.filter(is_function & has_body & ~plain_test).sort(
+        "source", "path", "start_line", "symbol"
+    )
 
 
 def documentation_queries(doc_pairs: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:

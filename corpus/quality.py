@@ -19,7 +19,7 @@ from common.config import Settings, load
 from corpus import paths
 from corpus.bodies import lack
 from corpus.english import is_foreign
-from corpus.wording import has_letters, is_code, notice, only_names, repeats
+from corpus.wording import has_letters, is_code, notice, only_names, points_elsewhere, repeats
 
 VERSION = "1"
 
@@ -39,6 +39,7 @@ class Fault(StrEnum):
     QUERY_DEPRECATION = "query_is_a_deprecation"
     QUERY_LEGAL = "query_is_a_legal_notice"
     QUERY_GENERATED = "query_is_generated"
+    QUERY_POINTER = "query_points_elsewhere"
     QUERY_CODE = "query_is_code"
     QUERY_REPEATS = "query_repeats_itself"
     QUERY_SYMBOLS = "query_has_few_letters"
@@ -70,6 +71,9 @@ class Rules(Settings):
     )
     drop_legal: bool = Field(default=True, description="drop notices of copyright and licence")
     drop_generated: bool = Field(default=True, description="drop what tools write as a doc")
+    drop_pointers: bool = Field(
+        default=True, description="drop queries that only say where else to read"
+    )
     drop_code: bool = Field(default=True, description="drop queries that are code or a field list")
     drop_foreign: bool = Field(default=True, description="drop queries that are not English")
     drop_names: bool = Field(
@@ -176,7 +180,9 @@ def _name(query: str, symbol: str, rules: Rules) -> Fault | None:
 
 
 def _form(query: str, language: str, rules: Rules) -> Fault | None:
-    """Whether `query` is something else than words."""
+    """Whether `query` is something else than words that are about the code."""
+    if rules.drop_pointers and points_elsewhere(query):
+        return Fault.QUERY_POINTER
     if rules.drop_code and is_code(query, language):
         return Fault.QUERY_CODE
     if repeats(query, rules.max_repetition):

@@ -10,7 +10,10 @@ __all__ = ["STOPWORDS", "conditions", "identifier_words", "keywords", "prose", "
 
 _SENTENCE_END = re.compile(r"(?:(?<=[.!?])|(?<=[.!?][\"')\]]))\s+(?=[\"'(\[]?[A-Z`0-9∀∃])")
 _ABBREVIATED = re.compile(r"\b([eE]\.g|[iI]\.e|etc|[cC]f|vs|resp|approx|[fF]ig|Eq|Sec|No)\.$")
-_WORD = re.compile(r"\w+")
+_WORD = re.compile(r"\w+(?:-\w+)*")
+_CONTRACTED = re.compile(r"n['’]t\b")
+_POSSESSIVE = re.compile(r"['’]s\b")
+_NEGATIONS = frozenset({"no", "not"})
 _CAMEL_CASE = re.compile(r"[a-z]+([A-Z][a-z0-9]+)+|([A-Z][a-z0-9]+){2,}|.*_.*")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
@@ -104,13 +107,28 @@ def identifier_words(identifier: str) -> list[str]:
     ]
 
 
-def keywords(sentence: str, limit: int = 6) -> list[str]:
+def keywords(sentence: str, limit: int = 8) -> list[str]:
     """The words of `sentence` that carry meaning, lower-cased, in order, each once.
 
-    Identifiers fall into their words; names such as PyPI and URLs stay whole.
+    Identifiers fall into their words; names such as PyPI and URLs stay whole, and so do compounds such
+    as `as-array`. Negations stay: without them the rest says the opposite.
     """
     found: dict[str, None] = {}
-    for token in _WORD.findall(sentence.replace("'s ", " ")):
+    for token in _WORD.findall(_CONTRACTED.sub(" not", _POSSESSIVE.sub("", sentence))):
+        if "-" in token:
+            found |= dict.fromkeys(token.lower().split("-"))
+            continue
         parts = identifier_words(token) if _CAMEL_CASE.fullmatch(token) else [token.lower()]
-        found |= dict.fromkeys(part for part in parts if len(part) > 1 and part not in STOPWORDS)
+        meant = (part for part in parts if part not in STOPWORDS or part in _NEGATIONS)
+        found |= dict.fromkeys(part for part in meant if len(part) > 1)
     return list(found)[:limit]
+
+
+def shares_a_word(text: str, names: frozenset[str]) -> bool:
+    """Whether a word of `text` that carries meaning is one of `names`, as `stem` makes both alike."""
+    return any(stem(word) in names for word in keywords(text, limit=60))
+
+
+def stem(word: str) -> str:
+    """The beginning of a word, which most of its forms share: `insert`, `inserted`, `insertion`."""
+    return word[:5]

@@ -37,6 +37,18 @@ _NOTICE = re.compile(
 )
 """What begins like this is a notice. The groups are its kinds."""
 
+_POINTER = re.compile(
+    r"""\W*(?:
+        (?:\.\.\.|…) | see\b | (?:cf|ditto|idem)\b | as\s(?:above|below|before)\b | same\sas\b | unlike\b
+        | another\sversion\b | possibly\b | in\sfact\b | note\b | nb\b | we\shave\sto\b | hack\b
+        | (?:the|this)\s(?:following|next|above|previous)\b | like\s[`\w:.]+,?\s(?:but|except)\b
+        | this\sis\s(?:the|a)\s(?:main\s)?(?:theorem|lemma|invariant)\b | (?:last\s)?modified\s(?:by|on)\b
+        | [\w\s]{1,24}:\s*[\w./-]+\W*$
+    )""",
+    re.VERBOSE | re.IGNORECASE,
+)
+"""What begins like this speaks of something else, or of where to read."""
+
 _CODE = re.compile(
     r":[a-z]+(?:\s[^:]{0,60})?:(?:\s|$)|[\w:.<>*&\[\]]+(?:\s[\w:.<>*&]+)?\s*(?:\(|=(?!=)).*[;{]\W*$"
 )
@@ -67,6 +79,11 @@ def notice(query: str) -> str | None:
     """`todo`, `deprecation`, `legal` or `generated` where `query` begins as such a notice does."""
     found = _NOTICE.match(query)
     return found.lastgroup if found else None
+
+
+def points_elsewhere(query: str) -> bool:
+    """Whether `query` only points to something else, leads in to it, or is a field of a file's header."""
+    return _POINTER.match(query) is not None or query.rstrip().endswith(":")
 
 
 def is_code(query: str, language: str) -> bool:

@@ -159,12 +159,9 @@ class _Walk:
         if name is None or not name.is_function:
             return
         is_test = False
-        if _MACRO_NAME.fullmatch(name.name) and not item.node.child_by_field_name("type"):
-            # What looks like a function without a type calls a macro, if it is no constructor.
+        if _is_call(name, item.node, scope):
             is_test = _TESTS.fullmatch(name.name) is not None
-            if not is_test and name.name not in (*name.scopes, scope.owner.rpartition("::")[2]):
-                return
-            name = self._test_name(item.node) if is_test else name
+            name = self._test_name(item.node) if is_test else None
         body = item.node.child_by_field_name("body")
         doc = self._doc(item, plain=body is not None)
         if name is not None and (body is not None or doc is not None):
@@ -247,7 +244,7 @@ class _Walk:
             self._type(replace(item, node=held), scope, alias)
         elif is_alias:
             self._named("type", name, item, scope)
-        elif name is not None and name.is_function:
+        elif name is not None and name.is_function and not _is_call(name, item.node, scope):
             doc = self._doc(item, plain=False)
             if doc is not None:
                 self._callable(name, item, scope, doc)
@@ -365,6 +362,13 @@ def _unwrapped(node: Node) -> Node:
             break
         inner = held
     return inner
+
+
+def _is_call(name: Name, node: Node, scope: _Scope) -> bool:
+    """Whether what looks like a function without a type calls a macro: it is no constructor."""
+    if not _MACRO_NAME.fullmatch(name.name) or node.child_by_field_name("type"):
+        return False
+    return name.name not in (*name.scopes, scope.owner.rpartition("::")[2])
 
 
 def _path(outer: str, inner: str) -> str:

@@ -14,7 +14,7 @@ _MACRO = re.compile(
     # Several may follow one another.
     rb"(?:[ \t]+_{0,2}[A-Z][A-Z0-9_]{2,}+\b" + _ARGUMENTS + rb"){0,4}+"
     rb"(?:(?P<specifier>(?=\s+(?:static|inline|extern|constexpr|consteval|virtual|explicit|friend|template"
-    rb"|typename|struct|class|enum|auto|void|bool|char|short|int|long|float|double|unsigned|signed|const"
+    rb"|typename|struct|class|enum|auto|void|bool|char|short|int|long|float|double|unsigned|signed|const(?=\s+\w)"
     rb"|std::|size_t|u?int\d+_t)\b))"
     rb"|(?P<type>(?=[ \t]+[A-Za-z_][\w:]*+(?:<[^<>;{}()\n]{0,200}>)?[ \t*&]+"
     rb"(?:[A-Za-z_~][\w:]*+|operator[^\w\s(]{1,3})[ \t]*\())"

@@ -122,7 +122,7 @@ class _Reader:
         self.found: list[Definition] = []
         self._module = ""
         self._has_jml = jml.may_be_in(source)
-        self._has_tests = b"@Test" in source or b"junit" in source or b"testng" in source
+        self._has_tests = b"Test" in source or b"junit" in source
 
     def read(self, container: Node, scope: _Scope) -> None:
         """Finds the types and members that stand in a file or a type's body."""
@@ -155,11 +155,13 @@ class _Reader:
     def _other(self, node: Node, scope: _Scope) -> None:
         body = node.child_by_field_name("body")
         if node.type == "package_declaration":
-            self._module = "".join(text(node.named_children[-1], self.source).split())
+            for part in node.named_children:
+                self._module = "".join(text(part, self.source).split())
         elif node.type == "block":
             scope.cuts.append(without_body(node, self.source))
         elif node.type == "static_initializer":
-            scope.cuts.append(without_body(node.named_children[-1], self.source))
+            blocks = [each for each in node.named_children if each.type == "block"]
+            scope.cuts.extend(without_body(each, self.source) for each in blocks)
         elif node.type == "enum_constant" and body is not None:
             name = text(node.child_by_field_name("name"), self.source)
             inner = replace(scope, owner=scope.qualified(name), depth=scope.depth + 1)
@@ -322,5 +324,6 @@ def _doc_text(comments: list[str]) -> str:
         doc = textwrap.dedent("\n".join(each[3:].rstrip() for each in comments)).strip("\n")
     else:
         doc = _STAR.sub("\n", comments[0][3:].removesuffix("*/").rstrip("* \t\n"))
-        doc = doc.strip() if _FLUSH_LEFT.search(doc) else inspect.cleandoc(doc)
+        is_flush = "\n" not in doc or _FLUSH_LEFT.search(doc)
+        doc = doc.strip() if is_flush else inspect.cleandoc(doc)
     return doc if any(map(str.isalnum, doc)) else ""

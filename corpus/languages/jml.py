@@ -42,6 +42,7 @@ _CLAUSE = re.compile(
     r"|(?:normal_|exceptional_)?behaviou?r)[ \t]+)*"
     rf"({_KEYWORDS})(?:_redundantly)?(?=[\s(\\])"
 )
+_OPENING = re.compile(rb"/[/*][@+]")
 _COMMENT = re.compile(rb"//(?:[+-]\w+)*@[^\n]*|/\*(?:[+-]\w+)*@(?:.*?\*/|.*)", re.DOTALL)
 _MARK = re.compile(r"(?://|/\*)(?:[+-]\w+)*@")
 _LINE_MARK = re.compile(r"\*?@+")
@@ -54,7 +55,7 @@ _ESCAPE = re.compile(r"\\(.)")
 
 def may_be_in(source: bytes) -> bool:
     """Whether a file may speak to JML: a quick look at every file."""
-    return any(mark in source for mark in (b"//@", b"/*@", b"//+", b"/*+"))
+    return _OPENING.search(source) is not None
 
 
 def is_jml(comment: bytes) -> bool:

@@ -9,6 +9,7 @@ import polars as pl
 
 from common.hashing import digest
 from corpus import schema
+from corpus.text import STOPWORDS, identifier_words, stem
 
 _OF_REVISION = ["revision", "license", "license_tier", "domain", "swhid"]
 """What of a unit may change while its file's bytes do not."""
@@ -30,6 +31,12 @@ class Proposal:
     query_kind: str
     doc_rest: str
     code: str | None = None
+
+
+def names_of(symbol: str, signature: str) -> frozenset[str]:
+    """The stems of the words of a unit's header: what a sentence about it most likely speaks of."""
+    words = identifier_words(symbol) + identifier_words(signature)
+    return frozenset(stem(word) for word in words if len(word) > 1 and word not in STOPWORDS)
 
 
 def refresh(

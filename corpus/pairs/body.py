@@ -12,10 +12,10 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from corpus.pairs.base import CALLABLE, Proposal, to_pairs
-from corpus.text import sentences
+from corpus.pairs.base import CALLABLE, Proposal, names_of, to_pairs
+from corpus.text import sentences, shares_a_word
 
-VERSION = "2"
+VERSION = "3"
 
 _LANGUAGES = ("rust", "java", "cpp")
 """Those whose comments and strings `_TOKEN` knows."""
@@ -36,6 +36,14 @@ _PLACEHOLDER = re.compile(r"\{[^{}]*\}|\\[\s\S]")
 _NOT_PROSE = re.compile(
     r"https?://|TODO|FIXME|XXX|HACK|noqa|clippy|rustfmt|^\s*[-=*#]{3,}|[;{}=]\s*$|::|\(\)|=>|->"
 )
+# A remark that goes on from the line above it, or tells of the work on the code.
+_LEANS = re.compile(
+    r"\W|(?:we|this|that|these|those|it|its|they|here|there|else|otherwise|also|still|already|only|just|now|so"
+    r"|then|but|and|or|if|see|when|since|because|as|at|in|for|to|on|everything|nothing|happens|not|no|note|non"
+    r"|same|like|unlike|maybe|perhaps|probably|safety|invariant|hack|workaround|you|i)\b|.*\b(?:above|below"
+    r"|anymore|rlimit|speeds? up|for now|at this point)\b",
+    re.IGNORECASE,
+)
 _LABEL = re.compile(r"^(?:SAFETY|NOTE|N\.B\.|Note|Safety|PERF|Step \d+|\d+[.)])\s*:?\s*")
 
 
@@ -51,15 +59,19 @@ def body_pairs(units: pl.DataFrame) -> pl.DataFrame:
         pl.col("code").str.contains(r'//|/\*|"'),
     )
     proposals = []
-    for unit_id, prose, code in wanted.select("unit_id", "prose", "code").iter_rows():
-        remarks, messages, without = words_of(code)
+    columns = ("unit_id", "prose", "code", "symbol", "signature")
+    for unit_id, prose, code, symbol, signature in wanted.select(columns).iter_rows():
+        remarks, messages, without = words_of(code, names_of(symbol, signature))
         for kind, texts in (("implementation", remarks), ("symptom", messages)):
             proposals += [Proposal(unit_id, text, kind, prose, without) for text in texts]
     return to_pairs(proposals, units, "body", VERSION)
 
 
-def words_of(code: str) -> tuple[list[str], list[str], str]:
-    """The remarks and the messages of `code` that read as prose, and `code` without those."""
+def words_of(code: str, names: frozenset[str]) -> tuple[list[str], list[str], str]:
+    """The remarks and the messages of `code` that read as prose, and `code` without those.
+
+    A remark that has no word of the function's header is about a detail that nobody searches for.
+    """
     remarks: list[str] = []
     messages: list[str] = []
     kept: list[str] = []
@@ -73,6 +85,8 @@ def words_of(code: str) -> tuple[list[str], list[str], str]:
         else:
             continue
         if found is None or len(into) >= limit:
+            continue
+        if into is remarks and (_LEANS.match(found) or not shares_a_word(found, names)):
             continue
         into.append(found)
         kept += [code[end : token.start()], replacement]

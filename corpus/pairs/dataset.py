@@ -112,7 +112,11 @@ def _unwanted(row: dict[str, str], source: DatasetSource, wishes: OptOuts) -> st
 
 def _pair(row: dict[str, str], source: DatasetSource, tier: str) -> dict[str, Any] | str:
     """One row of `schema.PAIRS`, or why there is none."""
-    every = [each for paragraph in prose(row["docstring"], row["language"]) for each in sentences(paragraph)]
+    every = [
+        each
+        for paragraph in prose(row["docstring"], row["language"])
+        for each in sentences(paragraph)
+    ]
     if not every:
         return "no_prose"
     code = _without_doc(row["code"], row["docstring"])

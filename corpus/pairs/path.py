@@ -12,7 +12,7 @@ from corpus.pairs.base import Proposal, to_pairs
 from corpus.quality import Quality, doc_is_usable
 from corpus.text import identifier_words, sentences
 
-VERSION = "2"
+VERSION = "3"
 
 _MAX_PER_FILE = 8
 _MAX_WORDS = 14
@@ -30,6 +30,9 @@ _EVERYWHERE = frozenset(
     """.split()
 )
 """Methods that every type has: their names search for nothing."""
+
+_UNNAMED = re.compile(r"(?:assert|assert-soft|rule|script)\b|inst[A-Z]|[\W\d]")
+"""Names that an extractor or a compiler gave, not a person."""
 
 _SEPARATOR = re.compile(r"::|[.!]")
 _CATEGORIES = {
@@ -96,21 +99,26 @@ def path_query(unit: dict[str, Any]) -> str:
     symbol = identifier_words(unit["symbol"])
     *owners, name = _SEPARATOR.split(unit["symbol"])
     # Every type has constructors and a destructor, too.
-    if len(symbol) < 2 or name in _EVERYWHERE or name.lstrip("~") in owners[-1:]:
+    is_everywhere = name in _EVERYWHERE or name.lstrip("~") in owners[-1:]
+    if len(symbol) < 2 or is_everywhere or _UNNAMED.match(name):
         return ""
     *folders, file = unit["path"].split("/")[-3:]
     place = [
         word
         for part in [*folders, file.split(".")[0], unit["heading"], unit["module"]]
         for word in identifier_words(part)
-        if word not in _MEANINGLESS
+        if word not in _MEANINGLESS and word not in symbol
     ]
-    words = list(dict.fromkeys([*_category(unit), *place, *symbol]))
-    # The symbol says most, so that words in front of it go first.
-    over = max(0, len(words) - _MAX_WORDS)
-    kept = [word for word in words if word not in symbol]
-    dropped = set(kept[len(_category(unit)) :][:over])
-    return " ".join(word for word in words if word not in dropped)
+    category = _category(unit)
+    place = [word for word in dict.fromkeys(place) if word not in category]
+    # The symbol says most, so that words in front of it go first, the farthest before the others.
+    room = max(0, _MAX_WORDS - len(category) - len(symbol))
+    return " ".join([*category, *(place[-room:] if room else []), *_once(symbol)])
+
+
+def _once(words: list[str]) -> list[str]:
+    """`words` without repetitions of the type in its members: `ring ring buffer push`."""
+    return [word for index, word in enumerate(words) if not index or word != words[index - 1]]
 
 
 def _category(unit: dict[str, Any]) -> list[str]:

@@ -85,6 +85,7 @@ _LEFT_OVER = re.compile(
     r"\b(?:requires|ensures|decreases|recommends|returns)\b(?:\s*,)*"
     r"(?=\s*(?:\b(?:requires|ensures|decreases|recommends|returns|opens_invariants|no_unwind)\b|[{;]|\Z))"
 )
+_CLAUSE = re.compile(r"^\s*(?:requires|ensures|decreases|recommends|returns)\b", re.MULTILINE)
 _BLANK_LINES = re.compile(r"\n(?:[ \t,]*\n)+")
 
 
@@ -94,17 +95,22 @@ def without_contract(unit: Unit) -> str | None:
     for attribute in unit["attributes"]:
         if _is_clause(attribute):
             code = _cut(code, attribute)
-    clauses_left = [
+    left = [
         each["text"]
         for each in unit["contracts"]
         if each["kind"] in _HEADER_KINDS and not _in_attribute(each["text"], unit["attributes"])
     ]
-    for text in clauses_left:
-        shorter = _cut(code, text)
-        if shorter == code:
+    if left:
+        clause = _CLAUSE.search(code)
+        if clause is None:
             return None
-        code = shorter
-    code = _LEFT_OVER.sub("", code) if clauses_left else code
+        head, tail = code[: clause.start()], code[clause.start() :]
+        for text in left:
+            shorter = _cut(tail, text)
+            if shorter == tail:
+                return None
+            tail = shorter
+        code = head + _LEFT_OVER.sub("", tail)
     return _BLANK_LINES.sub("\n", code).strip("\n") or None
 
 
@@ -126,4 +132,4 @@ def _in_attribute(text: str, attributes: Sequence[str]) -> bool:
 def _cut(code: str, text: str) -> str:
     """`code` without the first occurrence of `text`, in which white space may be any."""
     pattern = r"\s+".join(map(re.escape, text.split()))
-    return re.sub(pattern, "", code, count=1) if pattern else code
+    return re.sub(rf"(?<!\w){pattern}(?!\w)", "", code, count=1) if pattern else code

@@ -37,9 +37,10 @@ _SPOKEN = {
     **dict.fromkeys(("<>", "◇"), "eventually"),
     **dict.fromkeys(("~>", "↝"), "leads to"),
     **dict.fromkeys(("∅", "{}"), "empty set"),
+    **dict.fromkeys(("|->", "↦"), "maps to"),
     **dict.fromkeys(("|-", "⊢", "⊨", "|=", "\\vdash"), "entails"),
     **dict.fromkeys(("+", "⊕"), "plus"),
-    **dict.fromkeys(("*", "⊗", "×", "\\X", "\\times", "·", "•"), "times"),
+    **dict.fromkeys(("*", "⊗", "×", "\\X", "\\times", "•"), "times"),
     **dict.fromkeys(("/", "÷", "\\div"), "divided by"),
     **dict.fromkeys(("%", "%%"), "modulo"),
     **dict.fromkeys(("++", "\\o", "\\circ", "<+>"), "append"),
@@ -109,11 +110,11 @@ _TRIGGER = re.compile(r"#!?\[\s*(?:trigger|auto)\b[^\]]*\]")
 _CAST = re.compile(r"\bas\s+(?:[iu](?:8|16|32|64|128|size)|int|nat|f32|f64|real)\b")
 # In Creusot `^x` is the value that `x` will have, and `*x` the one that it has.
 _FINAL = re.compile(r"(?<![\w)\]@])\s*\^(?=\s*[\w(])")
-_DEREFERENCE = re.compile(r"(?:^|(?<=[(,=<>&|!+{]))\s*[*&](?=[\w(*])")
+_DEREFERENCE = re.compile(r"(?:^|(?<=[(,=<>&|!+{]))\s*[*&](?=[\w(*&])")
 _GENERICS = re.compile(r"::\s*<[^<>()]*(?:<[^<>()]*>[^<>()]*)*>")
 # Programs in a formula's place, and operators that have no word: `<$>`, `>>=`, `<+~`, `|>`.
 _NO_FORMULA = re.compile(
-    r"\b(?:match|let|if|do|fun)\b.*(?:\{|=>|;)|;|<[$*|&+~]|[$*|&]>|>>=|[|]>|<[|]|::[.]|\bdo\b"
+    r"\bmatch\b|\b(?:with|then|let|do)\s*$|\b(?:let|if|do|fun)\b.*(?:\{|=>|;)|;|<[$*|&+~]|[$*|&]>|>>=|[|]>|<[|]|::[.]|\bdo\b"
 )
 _VARIABLE = re.compile(r"[^\W\d][\d₀-₉ₐ-ₜ]*")
 _RESULT = re.compile(r"^\s*\|[^|]*\|\s*")
@@ -122,10 +123,10 @@ _TOKEN = re.compile(
       | (?P<name>[^\W\d][\w'?]*(?:(?:::|\.)[^\W\d][\w'?]*)*!?(?=\W|$)|\\[A-Za-z]+)
       | (?P<number>\d\w*(?:\.\d\w*)?)
       | (?P<operator><==>|===|=~~=|=~=|!==|==>|<=>|<->|\.\.=|&&&|\|\|\||&&|\|\||==|!=|<=|>=|=>|->|=<|/=|~>|<>
-          |\[\]|\{\}|/\\|\\/|\+\+|<<|>>|\|-|\|=|\.\.|⁻¹|∃!|[^\s\w])""",
+          |\[\]|\{\}|\|->|/\\|\\/|\+\+|<<|>>|\|-|\|=|\.\.|⁻¹|∃!|[^\s\w])""",
     re.VERBOSE,
 )
-_SILENT = frozenset("()[]{},;:.|@&?$'`↑↓⟨⟩⌊⌋‖#")
+_SILENT = frozenset("()[]{},;:.|@&?'`↑↓⟨⟩⌊⌋‖·")
 
 
 def spoken(formula: str) -> str:
@@ -162,14 +163,18 @@ def _variables(binders: str) -> str:
 def _words(text: str) -> list[str]:
     found: list[str] = []
     for token in _TOKEN.finditer(text):
-        found += _said(token)
+        words = _said(token)
+        if words is None:
+            return []
+        found += words
     if found[:1] in (["and"], ["or"]):  # TLA+ begins a list with its operator
         del found[0]
     # `a equals equals b` and `not not` come from operators that another one begins.
     return [word for index, word in enumerate(found) if not index or word != found[index - 1]]
 
 
-def _said(token: re.Match[str]) -> list[str]:
+def _said(token: re.Match[str]) -> list[str] | None:
+    """The words of a token; null for a sign that has none, which may change the meaning of all."""
     text = token[0]
     if token["quoted"]:
         return [text.strip('"')] if len(text) > 2 else []
@@ -179,7 +184,7 @@ def _said(token: re.Match[str]) -> list[str]:
         return _named(text)
     if token["number"]:
         return [re.sub(r"(?<=\d)(?:_|[iu](?:8|16|32|64|128|size)$|int$|nat$)", "", text)]
-    return [] if text in _SILENT or not text.isprintable() else [text]
+    return [] if text in _SILENT else None
 
 
 def _named(name: str) -> list[str]:
@@ -188,7 +193,7 @@ def _named(name: str) -> list[str]:
     words = []
     for word in identifier_words(name.removeprefix("self.").replace("'", " ").rstrip("!?")):
         words += _WORDS.get(word, word).split()
-    return words or identifier_words(name)
+    return [*(words or identifier_words(name)), *(["prime"] if name.endswith("'") else [])]
 
 
 _EMPTY = frozenset(

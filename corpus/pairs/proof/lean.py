@@ -12,6 +12,7 @@ from corpus.pairs.proof.base import Query, Unit, ask, clauses, place, subject
 from corpus.pairs.proof.formula import spoken
 from corpus.text import identifier_words
 
+_SHORT = 6
 _THEOREMS = frozenset({"theorem", "lemma", "axiom"})
 
 _NAMED = {
@@ -31,7 +32,7 @@ _NAMED = {
     "injective": "is injective",
     "surj": "is surjective",
     "mono": "is monotone",
-    "of": "from",
+    "of": "of",
     "imp": "implies",
     "succ": "successor",
     "pred": "predecessor",
@@ -46,9 +47,7 @@ _NAMED = {
     "refl": "is reflexive",
     "trans": "is transitive",
     "antisymm": "is antisymmetric",
-    "ext": "extensionality",
     "append": "append",
-    "nil": "the empty list",
     "cons": "cons",
     "dvd": "divides",
     "pos": "is positive",
@@ -62,7 +61,6 @@ _NAMED = {
     "self": "itself",
     "nodup": "has no duplicates",
     "toList": "to list",
-    "wf": "well founded",
     "irrefl": "is irreflexive",
     "total": "is total",
     "def": "definition",
@@ -106,6 +104,8 @@ def _theorem(unit: Unit) -> Iterator[Query]:
         hypotheses = [spoken(each) for each in _HYPOTHESIS.findall(unit["signature"])]
         given = next((each for each in hypotheses if each and len(each.split()) <= 8), "")
         phrases = ("prove that {0}", "theorem {0}", "show {0}", "lean proof of {0}")
+        if not given and _HYPOTHESIS.search(unit["signature"]) and len(words.split()) < _SHORT:
+            continue  # what holds only under a hypothesis, said without it, is another statement
         said = f"{words} if {given}" if given else words
         yield ask(unit, "property", "statement", phrases, said)
         if 12 <= len(statement) <= 120:
@@ -115,9 +115,10 @@ def _theorem(unit: Unit) -> Iterator[Query]:
 def _instance(unit: Unit) -> Iterator[Query]:
     wanted = unit["signature"].partition(":")[2] if ":" in unit["signature"] else ""
     wanted = re.sub(r"\s*(:=|where).*$", "", wanted).strip()
-    words = [word for word in identifier_words(wanted) if len(word) > 1]
-    if 2 <= len(words) <= 10:
-        first, *others = words
+    name, _, arguments = wanted.partition(" ")
+    first = " ".join(identifier_words(name.rsplit(".", 1)[-1]))
+    others = [word for word in identifier_words(arguments) if len(word) > 1]
+    if first and 1 <= len(others) <= 9:
         phrases = ("{0} instance for {1}", "derive {0} for {1}", "{1} is an instance of {0}")
         yield ask(unit, "keywords", "instance", phrases, first, " ".join(others))
 

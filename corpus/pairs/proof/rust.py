@@ -24,6 +24,7 @@ from corpus.pairs.proof.formula import spoken, written
 from corpus.text import identifier_words
 
 _MAX_SPECIFICATION = 220
+_MIN_OWN_WORDS = 4
 _LEMMAS = ("lemma_", "axiom_", "theorem_", "proof_")
 _LAW = re.compile(r"#\[\s*(?:law\b|lemma\b|logic\(.*\blaw\b)")
 
@@ -58,7 +59,8 @@ def _harness(unit: Unit) -> Iterator[Query]:
         phrases = ("kani proof that {} panics", "prove that {} is expected to panic")
         yield ask(unit, "symptom", "panic", phrases, about)
     arguments = _arguments(code)
-    for condition, message in [*arguments["assert"], *arguments["cover"]][:2]:
+    # The last assertion is about what was done, those before it may be about what was given.
+    for condition, message in [*arguments["assert"][-1:], *arguments["cover"][:1]]:
         held = message or spoken(condition)
         if held:
             phrases = ("prove that {1} in {0}", "{0}: verify that {1}", "kani check {0} {1}")
@@ -79,7 +81,7 @@ def _harness(unit: Unit) -> Iterator[Query]:
 def _shape(unit: Unit, about: str, attributes: str) -> Query:
     """What can be said of every harness: its bound, its inputs, or that nothing in it can fail."""
     bound = _UNWIND.search(attributes)
-    if bound:
+    if bound and bound[1] != "0":
         phrases = (
             "bounded proof of {0} unwinding loops {1} times",
             "prove absence of panic in {0} unwind {1}",
@@ -114,7 +116,10 @@ def _arguments(code: str) -> dict[str, list[tuple[str, str]]]:
     """The conditions and messages of a harness's assumptions, assertions and covers."""
     found: dict[str, list[tuple[str, str]]] = {"assume": [], "assert": [], "cover": []}
     for call in _CALL.finditer(code):
-        arguments = _split(code, call.end())
+        before = code[: call.start()]
+        # Within a branch or a closure, only what led there makes it true.
+        is_nested = before.count("{") - before.count("}") > 1
+        arguments = [] if is_nested else _split(code, call.end())
         if not arguments:
             continue
         name = call[1].removeprefix("debug_")
@@ -203,10 +208,11 @@ def _specification(unit: Unit) -> Iterator[Query]:
         return
     texts = [f"requires {', '.join(requires)}"] if requires else []
     text = " ".join([*texts, f"ensures {', '.join(ensures)}"])
-    if len(text) > _MAX_SPECIFICATION:
-        text = f"ensures {ensures[0]}"
     code = without_contract(unit)
-    if code is None or not spoken(ensures[0]) or len(text) > _MAX_SPECIFICATION:
+    own = {word for formula in ensures for word in spoken(formula).split()}
+    if code is None or len(own) < _MIN_OWN_WORDS or len(text) > _MAX_SPECIFICATION:
         return
     phrases = ("{}", "implement a function that satisfies: {}", "function with contract {}")
+    if unit["kind"] == "proof_function":
+        phrases = ("{}", "lemma with contract {}", "proof function that {}")
     yield replace(ask(unit, "specification", "specification", phrases, text), code=code)

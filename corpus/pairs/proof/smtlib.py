@@ -23,7 +23,7 @@ def queries(unit: Unit) -> Iterator[Query]:
         words = spoken(infix(formula))
         if words:
             about = place(unit)
-            phrases = ("assert that {1}", "smt constraint {1} {0}", "{0}: {1}", "check sat {1}")
+            phrases = ("assert that {1}", "smt constraint {1} {0}", "{0}: {1}")
             yield ask(unit, "property", "assert", phrases, about, words)
     if unit["kind"] == "function" and unit["code"].startswith("(define"):
         words = " ".join(identifier_words(unit["symbol"]))

@@ -373,6 +373,10 @@ def test_tests_are_named_by_their_macros_and_other_calls_are_none() -> None:
             shut();
         }
         DEFINE_STUFF(Till) { }
+        struct Options {
+            /// How many there are.
+            SHOP_ARG(int, count) = 1;
+        };
         if (x) { }
         while (y) { }
         """
@@ -380,6 +384,7 @@ def test_tests_are_named_by_their_macros_and_other_calls_are_none() -> None:
     assert [(each.symbol, each.is_test) for each in found(source)] == [
         ("Till.Opens", True),
         ("shuts", True),
+        ("Options", False),
     ]
 
 
