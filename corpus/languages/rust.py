@@ -10,6 +10,7 @@ from functools import cache
 import tree_sitter_rust
 from tree_sitter import Language, Node, Point, Range
 
+from corpus.languages import verus
 from corpus.languages.base import SYNTAX, Contract, Definition, Extraction, grammar
 from corpus.languages.bounded import LIMIT, parse
 from corpus.languages.rust_contracts import Specifications
@@ -24,7 +25,7 @@ from corpus.languages.rust_text import (
     text,
 )
 
-VERSION = "rust-3"
+VERSION = f"rust-3/{verus.VERSION}"
 """Rows made by another version are extracted again."""
 
 _TEST_ATTRIBUTE = re.compile(
@@ -54,6 +55,10 @@ _ENTERED = _CONTAINERS | {"ERROR", "macro_invocation", "expression_statement"}
 _VERUS_MACRO = re.compile(
     r"verus\w*|(?:tokenized_)?state_machine|struct_with_invariants|exec_spec\w*"
 )
+_VERUS_CALL = re.compile(
+    rb"(?:::)?(?:\w+::)*(?:verus\w*|(?:tokenized_)?state_machine|struct_with_invariants|exec_spec\w*)\s*!"
+)
+_VERUS_CODE = re.compile(rb"\bverus\s*!|\b(?:requires|ensures)\s|\b(?:spec|proof)\s+fn\b")
 _BRANCHING_MACROS = frozenset({"cfg_if", "cfg_match", "cfg_select", "match_cfg"})
 _ITEM = re.compile(rb'^[ \t]*(?:[\w"()]+ +){0,6}(?:fn|struct|enum|trait)\s+\w', re.MULTILINE)
 _MAX_DEPTH = 50  # no person nests modules deeper; a hostile file might
@@ -77,7 +82,7 @@ def extract(source: bytes) -> Extraction:
         return Extraction([], LIMIT)
     walk = _Walk(source)
     walk.items(tree.root_node, _Scope())
-    return Extraction(walk.found, SYNTAX if tree.root_node.has_error else walk.fault)
+    return Extraction(walk.found, walk.fault)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +97,14 @@ class _Scope:
 
 
 class _Walk:
-    """The definitions found so far in one file, and the fault of its Verus code."""
+    """The definitions found so far in one file, and what kept others from being found."""
 
     def __init__(self, source: bytes) -> None:
         self.source = source
         self.found: list[Definition] = []
         self.fault: str | None = None
         self.specifications = Specifications(source)
+        self.is_verus = b"verus!" in source
 
     def items(self, container: Node, scope: _Scope) -> None:
         """Add what stands in `container`: a file, a body of items, or a place that was not parsed."""
@@ -108,11 +114,30 @@ class _Walk:
             if kind in HEAD:
                 above.append(node)
                 continue
+            if node.has_error and not scope.macros and not self._is_read_otherwise(node, kind):
+                self.fault = SYNTAX
             if kind in _KINDS and not (scope.macros and node.has_error):
                 self._unit(node, kind, above, scope)
+            if kind == "macro_definition" and scope.depth < _MAX_DEPTH:
+                self._rules(node, self._inner(node, kind, above, scope))
             if kind in _ENTERED and scope.depth < _MAX_DEPTH:
                 self._enter(node, kind, above, scope)
             above = []
+
+    def _is_read_otherwise(self, node: Node, kind: str) -> bool:
+        """True for a container, whose items are looked at one by one, and for what is no Rust."""
+        if kind in _CONTAINERS:
+            return node.child_by_field_name("body") is not None
+        start = node.start_byte
+        return bool(_VERUS_CALL.match(self.source, start, min(node.end_byte, start + 200)))
+
+    def _rules(self, node: Node, scope: _Scope) -> None:
+        """Add the functions of Verus code that a macro writes once for many types."""
+        if self.is_verus and _VERUS_CODE.search(self.source, node.start_byte, node.end_byte):
+            for rule in node.named_children:
+                written = rule.child_by_field_name("right")
+                if written is not None:
+                    self._verus("verus", written, scope)
 
     def _enter(self, node: Node, kind: str, above: list[Node], scope: _Scope) -> None:
         if kind == "ERROR":
@@ -143,11 +168,11 @@ class _Walk:
         """Add what is defined between the braces of a macro's invocation."""
         name = text(node.child_by_field_name("macro"), self.source).rpartition("::")[2]
         tree = node.named_child(node.named_child_count - 1)
-        if tree is None or not self._is_braced(tree):
+        if tree is None or tree.type != "token_tree":
             return
         if _VERUS_MACRO.fullmatch(name):
-            self._verus(tree, scope)
-        elif scope.macros < _MAX_MACROS:
+            self._verus(name, tree, scope)
+        elif self._is_braced(tree) and scope.macros < _MAX_MACROS:
             branches = name in _BRANCHING_MACROS
             for each in filter(self._is_braced, tree.named_children if branches else [tree]):
                 self._again(each, replace(scope, macros=scope.macros + 1))
@@ -157,17 +182,16 @@ class _Walk:
         ends = self.source[start : start + 1] + self.source[end - 1 : end]
         return tree.type == "token_tree" and ends == b"{}"
 
-    def _verus(self, tree: Node, scope: _Scope) -> None:
-        from corpus.languages import verus
-
+    def _verus(self, name: str, tree: Node, scope: _Scope) -> None:
         first_line = tree.start_point.row + 1
         start, end = tree.start_byte + 1, tree.end_byte - 1
-        inside = verus.extract_inside(self.source, start, end, first_line, scope.module)
+        inside = verus.extract_inside(
+            *(self.source, start, end, first_line, scope.module),
+            macro=name,
+            is_test=scope.is_test,
+        )
         self.fault = self.fault or inside.fault
-        if scope.is_test:
-            self.found += [replace(each, is_test=True) for each in inside.definitions]
-        else:
-            self.found += inside.definitions
+        self.found += inside.definitions
 
     def _again(self, tree: Node, scope: _Scope) -> None:
         """Add the items of a token tree, in which the parser did not look for any."""

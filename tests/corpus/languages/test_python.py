@@ -260,6 +260,7 @@ DOCSTRINGS = [
     '"One."; x = 1',
     '"One."  # noqa',
     'b"bytes"',
+    'rb"bytes"',
     'f"formatted {x}"',
     '"a", "tuple"',
     '"a".join(b)',

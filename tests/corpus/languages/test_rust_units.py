@@ -287,8 +287,9 @@ def test_verus_reader_gets_the_span_inside_the_braces(monkeypatch: pytest.Monkey
     source = b"mod a {\n    verus! {\n x }\n}"
     calls = []
 
-    def reader(*arguments: object) -> Extraction:
+    def reader(*arguments: object, **about: object) -> Extraction:
         calls.append(arguments)
+        assert about == {"macro": "verus", "is_test": False}
         return Extraction([], "verus_fault")
 
     monkeypatch.setattr(verus, "extract_inside", reader)
@@ -296,6 +297,26 @@ def test_verus_reader_gets_the_span_inside_the_braces(monkeypatch: pytest.Monkey
     assert extract(source).fault == "verus_fault"
     ((given, start, end, first_line, module),) = calls
     assert (given, source[start:end], first_line, module) == (source, b"\n x ", 2, "a")
+
+
+def test_verus_code_that_a_macro_writes_is_found() -> None:
+    source = (
+        b"macro_rules! counters {\n    ($name:ident) => {\n        verus! {\n"
+        b"            pub fn double(n: u64) -> (r: u64)\n                ensures r == 2 * n,\n"
+        b"            { n + n }\n        }\n    };\n}\n"
+    )
+    found = {each.symbol: each for each in extract(source).definitions}
+
+    assert set(found) == {"counters", "double"}
+    assert (found["double"].start_line, found["double"].dialect) == (4, "verus")
+    assert [each.kind for each in found["double"].contracts] == ["ensures"]
+
+
+def test_what_only_the_rust_parser_cannot_read_of_verus_is_no_fault() -> None:
+    assert (
+        extract(b"verus! {\nfn f() { assert(a =~= 0x_) by { }; let b = 1 &&& 2; }\n}\n").fault
+        is None
+    )
 
 
 def test_broken_file_has_a_fault_and_a_whole_one_has_none() -> None:
