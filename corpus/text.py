@@ -11,7 +11,7 @@ __all__ = ["STOPWORDS", "conditions", "identifier_words", "keywords", "prose", "
 _SENTENCE_END = re.compile(r"(?:(?<=[.!?])|(?<=[.!?][\"')\]]))\s+(?=[\"'(\[]?[A-Z`0-9∀∃])")
 _ABBREVIATED = re.compile(r"\b([eE]\.g|[iI]\.e|etc|[cC]f|vs|resp|approx|[fF]ig|Eq|Sec|No)\.$")
 _WORD = re.compile(r"\w+(?:-\w+)*")
-_CONTRACTED = re.compile(r"n['’]t\b")
+_CONTRACTED = re.compile(r"(?:\b(?:ca|sha|wo))?n['’]t\b", re.IGNORECASE)
 _POSSESSIVE = re.compile(r"['’]s\b")
 _NEGATIONS = frozenset({"no", "not"})
 _CAMEL_CASE = re.compile(r"[a-z]+([A-Z][a-z0-9]+)+|([A-Z][a-z0-9]+){2,}|.*_.*")

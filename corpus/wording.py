@@ -41,7 +41,9 @@ _POINTER = re.compile(
     r"""\W*(?:
         (?:\.\.\.|…) | see\b | (?:cf|ditto|idem)\b | as\s(?:above|below|before)\b | same\sas\b | unlike\b
         | another\sversion\b | possibly\b | in\sfact\b | note\b | nb\b | we\shave\sto\b | hack\b
-        | (?:the|this)\s(?:following|next|above|previous)\b | like\s[`\w:.]+,?\s(?:but|except)\b
+        | (?:the|this)\s(?:following|above)\b
+        | the\s(?:next|previous)\s(?:\w+\s)?(?:definition|formula|lemma|operator|theorem)s?\b
+        | like\s[`\w:.]+,?\s(?:but|except)\b
         | this\sis\s(?:the|a)\s(?:main\s)?(?:theorem|lemma|invariant)\b | (?:last\s)?modified\s(?:by|on)\b
         | [\w\s]{1,24}:\s*[\w./-]+\W*$
     )""",

@@ -49,11 +49,21 @@ class Mixture(Settings):
             "prose": 1.0,
             "symptom": 1.0,
             "implementation": 1.0,
+            "property": 1.0,
+            "specification": 1.0,
         },
         description="how often each kind of query is drawn, times the corpus weight",
     )
     pair_types: dict[str, Annotated[float, Field(ge=0)]] = Field(
-        default={"doc": 1.0, "path": 1.0, "body": 1.0}, description="the same for each type of pair"
+        default={
+            "doc": 1.0,
+            "path": 1.0,
+            "body": 1.0,
+            "readme": 1.0,
+            "proof": 1.0,
+            "dataset": 1.0,
+        },
+        description="the same for each type of pair",
     )
     same_source_batches: bool = Field(
         default=False,

@@ -24,7 +24,7 @@ class Contract:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen ones take three times as long to make, and there are millions
 class Definition:
     """One definition of a file.
 

@@ -40,17 +40,19 @@ def proof_pairs(units: pl.DataFrame) -> pl.DataFrame:
         proposed += counterpart.queries(units.rows(named=True))
     answers: dict[str, set[str]] = defaultdict(set)
     for unit, query in proposed:
-        answers[_core(query)].add(unit["unit_id"])
+        for text in _meanings(query):
+            answers[text].add(unit["unit_id"])
     proposals = [
         Proposal(unit["unit_id"], query.text, query.kind, unit["prose"], query.code)
         for unit, query in proposed
-        if len(answers[_core(query)]) <= _MAX_UNITS_A_QUERY
+        if all(len(answers[text]) <= _MAX_UNITS_A_QUERY for text in _meanings(query))
     ]
     return to_pairs(proposals, units, "proof", VERSION)
 
 
-def _core(query: Query) -> str:
-    return normal(query.core or query.text)
+def _meanings(query: Query) -> tuple[str, str]:
+    """The query as it stands, and what it says in whatever phrase."""
+    return normal(query.text), f"core {normal(query.core or query.text)}"
 
 
 def _of_unit(unit: Unit) -> Iterator[Query]:

@@ -109,8 +109,7 @@ _VIEW = re.compile(r"(?<=[\w)])@")
 _TRIGGER = re.compile(r"#!?\[\s*(?:trigger|auto)\b[^\]]*\]")
 _CAST = re.compile(r"\bas\s+(?:[iu](?:8|16|32|64|128|size)|int|nat|f32|f64|real)\b")
 # In Creusot `^x` is the value that `x` will have, and `*x` the one that it has.
-_FINAL = re.compile(r"(?<![\w)\]@])\s*\^(?=\s*[\w(])")
-_DEREFERENCE = re.compile(r"(?:^|(?<=[(,=<>&|!+{]))\s*[*&](?=[\w(*&])")
+_PREFIXES = re.compile(r"(?:^|(?<=[(\[,=<>|!+{;])|(?<=&)(?!&))\s*([*^&]{1,4})(?=[\w(])")
 _GENERICS = re.compile(r"::\s*<[^<>()]*(?:<[^<>()]*>[^<>()]*)*>")
 # Programs in a formula's place, and operators that have no word: `<$>`, `>>=`, `<+~`, `|>`.
 _NO_FORMULA = re.compile(
@@ -147,8 +146,7 @@ def _plain(formula: str) -> str:
     text = _RESULT.sub("", _TRIGGER.sub(" ", formula)).replace("crate::", "")
     text = _VIEW.sub("", _CAST.sub(" ", text))
     text = _GENERICS.sub("", text)
-    text = _FINAL.sub(" final ", text)
-    text = _DEREFERENCE.sub(" ", text)
+    text = _PREFIXES.sub(lambda signs: " final " if "^" in signs[1] else " ", text)
     return _RUST_BINDER.sub(_bound, text)
 
 
@@ -190,10 +188,9 @@ def _said(token: re.Match[str]) -> list[str] | None:
 def _named(name: str) -> list[str]:
     if name in _TYPES:
         return []
-    words = []
-    for word in identifier_words(name.removeprefix("self.").replace("'", " ").rstrip("!?")):
-        words += _WORDS.get(word, word).split()
-    return [*(words or identifier_words(name)), *(["prime"] if name.endswith("'") else [])]
+    own = identifier_words(name.removeprefix("self.").rstrip("!?").replace("'", " prime "))
+    words = [said for word in own for said in _WORDS.get(word, word).split()]
+    return words if words not in ([], ["prime"]) else own
 
 
 _EMPTY = frozenset(

@@ -7,7 +7,7 @@ assertion, a clause. A harness without any such fact says what it calls.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from corpus.pairs.proof.base import (
@@ -20,7 +20,7 @@ from corpus.pairs.proof.base import (
     symbol_words,
     without_contract,
 )
-from corpus.pairs.proof.formula import spoken, written
+from corpus.pairs.proof.formula import written
 from corpus.text import identifier_words
 
 _MAX_SPECIFICATION = 220
@@ -34,6 +34,8 @@ _STUB_VERIFIED = re.compile(r"#\[\s*kani::stub_verified\(\s*([\w:<>]+)")
 _FOR_CONTRACT = re.compile(r"#\[\s*kani::proof_for_contract\(\s*([\w:<>, ]+)")
 _CALL = re.compile(r"\b(?:kani::)?(assume|cover|assert|assert_eq|assert_ne|debug_assert)!?\s*\(")
 _ANY = re.compile(r"kani::any::<\s*([\w:]+)|:\s*([\w:]+)\s*=\s*kani::any\(")
+_BITWISE = re.compile(r"(?<=[\w)\]])(?:\s+([&|^])\s+|(\^))")
+_SIGNS = {"&": " bitwise and ", "|": " or ", "^": " xor "}
 _INVOKED = re.compile(r"(?:\b([A-Z]\w*)::|\.)([a-z_]\w*)\s*(?:::<[^()]*>)?\(")
 _NOT_UNDER_TEST = frozenset(
     "any assume cover unwrap expect is_ok is_err is_some is_none into from clone new len iter try_into "
@@ -61,14 +63,13 @@ def _harness(unit: Unit) -> Iterator[Query]:
     arguments = _arguments(code)
     # The last assertion is about what was done, those before it may be about what was given.
     for condition, message in [*arguments["assert"][-1:], *arguments["cover"][:1]]:
-        held = message or spoken(condition)
+        held = message or next(iter(_said([condition])), "")
         if held:
             phrases = ("prove that {1} in {0}", "{0}: verify that {1}", "kani check {0} {1}")
             yield ask(unit, "property", held, phrases, about, held)
-    for assumed in said([condition for condition, _ in arguments["assume"]]):
+    for assumed in _said(condition for condition, _ in arguments["assume"])[:1]:
         phrases = ("prove {0} assuming {1}", "kani harness {0} for inputs where {1}")
         yield ask(unit, "property", "assume", phrases, about, assumed)
-        break
     for old, new in _STUB.findall(attributes)[:1]:
         replaced, by = symbol_words(old), symbol_words(new)
         yield Query("implementation", f"kani proof of {about} with {replaced} stubbed by {by}")
@@ -76,6 +77,13 @@ def _harness(unit: Unit) -> Iterator[Query]:
         target = symbol_words(name)
         yield Query("implementation", f"verify {about} using the verified contract of {target}")
     yield _shape(unit, about, attributes)
+
+
+def _said(formulas: Iterable[str]) -> list[str]:
+    """The formulas in words, operators on bits included: in other languages `^` raises to a power."""
+    return list(
+        said([_BITWISE.sub(lambda sign: _SIGNS[sign[1] or sign[2]], each) for each in formulas])
+    )
 
 
 def _shape(unit: Unit, about: str, attributes: str) -> Query:
@@ -157,17 +165,16 @@ def _contract(unit: Unit) -> Iterator[Query]:
         return
     is_lemma = unit["kind"] == "proof_function" or unit["name"].startswith(_LEMMAS)
     is_lemma = is_lemma or any(map(_LAW.search, unit["attributes"]))
-    requires = list(said(clauses(unit, "requires", "recommends")))
-    ensures = list(said(clauses(unit, "ensures", "returns", "default_ensures")))
+    requires = _said(clauses(unit, "requires", "recommends"))
+    ensures = _said(clauses(unit, "ensures", "returns", "default_ensures"))
     yield from _ensured(unit, about, ensures, requires, is_lemma=is_lemma)
     if requires and not is_lemma:
         phrases = ("{0} requires {1}", "precondition of {0}: {1}", "{0} only when {1}")
         yield ask(unit, "property", "requires", phrases, about, requires[0])
-    for measure in said(clauses(unit, "decreases", "variant")):
+    for measure in _said(clauses(unit, "decreases", "variant"))[:1]:
         phrases = ("prove that {0} terminates, decreasing {1}", "termination measure of {0}: {1}")
         yield ask(unit, "property", "decreases", phrases, about, measure)
-        break
-    for invariant in said(clauses(unit, "invariant", "loop_invariant")):
+    for invariant in _said(clauses(unit, "invariant", "loop_invariant"))[:1]:
         phrases = (
             "loop invariant {1} in {0}",
             "verify the invariant {1} holds while {0}",
@@ -176,7 +183,6 @@ def _contract(unit: Unit) -> Iterator[Query]:
         if unit["kind"] in ("struct", "enum", "union", "trait"):
             phrases = ("type invariant of {0}: {1}", "{0} always has {1}")
         yield ask(unit, "property", "invariant", phrases, about, invariant)
-        break
     yield from _specification(unit)
 
 
@@ -209,7 +215,7 @@ def _specification(unit: Unit) -> Iterator[Query]:
     texts = [f"requires {', '.join(requires)}"] if requires else []
     text = " ".join([*texts, f"ensures {', '.join(ensures)}"])
     code = without_contract(unit)
-    own = {word for formula in ensures for word in spoken(formula).split()}
+    own = {word for formula in _said(ensures) for word in formula.split()}
     if code is None or len(own) < _MIN_OWN_WORDS or len(text) > _MAX_SPECIFICATION:
         return
     phrases = ("{}", "implement a function that satisfies: {}", "function with contract {}")

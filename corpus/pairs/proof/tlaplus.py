@@ -74,8 +74,8 @@ def _formulas(unit: Unit, kind: str, phrases: tuple[str, ...]) -> Iterator[Query
     formulas = clauses(unit, kind)
     # A conjunction is too long to say, its first clauses are not.
     parts = [part for formula in formulas for part in (formula, *_conjuncts(formula))]
-    # Tuples are no shifts, and `M!Inv` selects.
-    parts = [re.sub(r"<<|>>|(?<=\w)!(?=\w)", " ", part) for part in parts]
+    # Tuples are no shifts, and neither `M!Inv` nor `![p]` negates.
+    parts = [re.sub(r"<<|>>|(?<=\w)!(?=\w)|!(?=[\[.])", " ", part) for part in parts]
     for number, formula in enumerate(said(parts)):
         if number == 2:
             break

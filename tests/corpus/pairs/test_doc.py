@@ -6,40 +6,96 @@ from corpus.pairs.doc import doc_pairs, proposals_of
 from tests.corpus.frames import units
 
 
+def proposals(doc: str, **changes: str) -> list[Proposal]:
+    unit = {
+        "unit_id": "u",
+        "doc": doc,
+        "language": "rust",
+        "symbol": "Sum::add_numbers",
+        "signature": "fn add_numbers(&self, left: u64) -> u64",
+        "code": "",
+    }
+    return proposals_of({**unit, **changes})
+
+
+def asked(doc: str, kind: str, **changes: str) -> list[str]:
+    return [each.query for each in proposals(doc, **changes) if each.query_kind == kind]
+
+
+# The first sentence
+
+
 def test_first_sentence_is_a_query_and_the_rest_is_kept_beside_the_code() -> None:
-    first, *_ = proposals_of("u", "Adds two numbers. Wraps on overflow.\n\nIt is fast.")
+    first, *_ = proposals("Adds two numbers. Wraps on overflow.\n\nIt is fast.")
 
     assert first == Proposal("u", "Adds two numbers", "doc", "Wraps on overflow. It is fast.")
 
 
+def test_first_sentence_needs_no_word_of_the_header() -> None:
+    assert asked("Gathers what is there.", "doc") == ["Gathers what is there"]
+
+
+@pytest.mark.parametrize(
+    "sentence", ["See the other adding numbers.", "Same as add numbers twice.", "Numbers to add:"]
+)
+def test_first_sentence_that_points_elsewhere_is_no_query(sentence: str) -> None:
+    assert proposals(sentence) == []
+
+
+def test_later_sentence_is_a_query_where_the_first_points_elsewhere() -> None:
+    found = proposals("See the book. Sums are added from the left.")
+
+    assert found == [Proposal("u", "Sums are added from the left", "prose", "See the book.")]
+
+
+def test_symbols_stay_in_the_query() -> None:
+    assert asked("Holds iff ∀ x: f(x) ≤ 0.", "doc") == ["Holds iff ∀ x: f(x) ≤ 0"]
+
+
+def test_doc_without_prose_gives_no_queries() -> None:
+    assert proposals("# Safety\n\nNone.") == []
+
+
+# Keywords
+
+
 def test_keywords_of_the_first_sentence_are_a_query() -> None:
-    _, second, *_ = proposals_of("u", "Returns the sum of two numbers. More text.")
+    _, second, *_ = proposals("Returns the sum of two numbers. More text.")
 
     assert second == Proposal("u", "sum two numbers", "keywords", "More text.")
 
 
-def test_single_keyword_is_no_query() -> None:
-    found = proposals_of("u", "Returns the sum.")
+def test_two_keywords_are_no_query() -> None:
+    assert asked("Returns the added numbers.", "keywords") == []
 
-    assert [each.query_kind for each in found] == ["doc"]
+
+def test_keywords_without_a_word_of_the_header_are_no_query() -> None:
+    assert asked("Gathers whatever stands there today.", "keywords") == []
+
+
+def test_keywords_share_the_beginning_of_a_word_with_the_header() -> None:
+    assert asked("Gathers every number seen.", "keywords") == ["gathers every number seen"]
+
+
+# Later sentences
 
 
 def test_two_later_sentences_are_queries_without_themselves_in_the_rest() -> None:
-    doc = "It adds. Wraps around at the end. Never panics on any input. Takes no time at all."
-    found = [each for each in proposals_of("u", doc) if each.query_kind == "prose"]
+    doc = "It adds. Numbers wrap at the end. No number is lost. Sums take no time at all."
+    found = [each for each in proposals(doc) if each.query_kind == "prose"]
 
     assert found == [
         Proposal(
             "u",
-            "Wraps around at the end",
+            "Numbers wrap at the end",
             "prose",
-            "It adds. Never panics on any input. Takes no time at all.",
+            "It adds. No number is lost. Sums take no time at all.",
         ),
         Proposal(
             "u",
-            "Never panics on any input",
+            "No number is lost",
             "prose",
-            "It adds. Wraps around at the end. Takes no time at all.",
+            "It adds. Numbers wrap at the end. Sums take no time at all.",
         ),
     ]
 
@@ -47,52 +103,92 @@ def test_two_later_sentences_are_queries_without_themselves_in_the_rest() -> Non
 @pytest.mark.parametrize(
     "sentence",
     [
-        "This wraps around at the end.",
-        "If it wraps, nothing is lost.",
-        "(Nobody ever needs this one.)",
-        "Note that nothing is lost.",
-        "Is fast.",
-        " ".join(["Very"] * 26) + ".",
+        "This number wraps around.",
+        "It adds numbers from the left.",
+        "Unlike others, numbers are added.",
+        "(Nobody ever adds this number.)",
+        "Note that no number is lost.",
+        "Same as the sum of numbers.",
+        "Numbers from the left:",
+        "Adds numbers fast.",
+        " ".join(["Numbers"] * 26) + ".",
     ],
 )
 def test_sentence_that_leans_on_others_or_has_an_odd_length_is_no_query(sentence: str) -> None:
-    assert {each.query_kind for each in proposals_of("u", f"Adds two numbers. {sentence}")} == {
-        "doc",
-        "keywords",
-    }
+    assert asked(f"Adds two numbers. {sentence}", "prose") == []
 
 
 def test_sentence_that_only_begins_like_a_pronoun_stands_alone() -> None:
-    found = proposals_of("u", "Adds two numbers. Items are summed from the left.")
-
-    assert [each.query for each in found if each.query_kind == "prose"] == [
-        "Items are summed from the left"
+    assert asked("Adds two numbers. Items are added from the left.", "prose") == [
+        "Items are added from the left"
     ]
 
 
-def test_doc_without_prose_gives_no_queries() -> None:
-    assert proposals_of("u", "# Safety\n\nNone.") == []
+def test_later_sentence_without_a_word_of_the_header_is_no_query() -> None:
+    assert asked("Adds two numbers. Wraps around at the end.", "prose") == []
+
+
+# Comments of TLA+, which stand before or after what they are about
+
+
+NEXT = {"language": "tlaplus", "symbol": "SendVote", "signature": "SendVote(r)"}
+
+
+def test_sentence_that_names_what_the_code_lacks_is_anothers() -> None:
+    doc = "Sends the vote of maxBallot once. A vote is sent by SendPromise as well."
+
+    assert proposals(doc, code="SendVote(r) == msgs' = msgs", **NEXT) == []
+
+
+def test_sentence_that_names_what_the_code_holds_is_its_own() -> None:
+    doc = "Sends the vote of maxBallot once."
+
+    assert [each.query for each in proposals(doc, code="x = maxBallot", **NEXT)] == [
+        "Sends the vote of maxBallot once",
+        "sends vote max ballot once",
+    ]
+
+
+def test_other_languages_may_name_what_the_code_lacks() -> None:
+    assert asked("Adds numbers of a HashMap.", "doc") == ["Adds numbers of a HashMap"]
+
+
+# What goes wrong, and what must hold
+
+
+@pytest.mark.parametrize(
+    ("heading", "kind"), [("Panics", "symptom"), ("Errors", "symptom"), ("Safety", "property")]
+)
+def test_condition_is_a_query_beside_all_of_the_prose(heading: str, kind: str) -> None:
+    doc = f"Adds two numbers. Fast.\n\n# {heading}\n\nThe pointer must not be null."
+
+    assert proposals(doc)[-1] == Proposal(
+        "u", "The pointer must not be null", kind, "Adds two numbers. Fast."
+    )
+
+
+def test_first_of_several_conditions_is_taken() -> None:
+    doc = "Adds.\n\n# Panics\n\nPanics if it is full.\n\n# Safety\n\nThe lock must be held."
+
+    assert [each.query_kind for each in proposals(doc)] == ["doc", "symptom"]
+
+
+# Tables
 
 
 def test_only_documented_units_give_pairs() -> None:
     found = doc_pairs(
         units(
-            {"unit_id": "u1", "doc": "Adds two numbers."},
+            {"unit_id": "u1", "doc": "Adds two long numbers."},
             {"unit_id": "u2", "doc": ""},
             {"unit_id": "u3", "doc": "```\ncode\n```"},
         )
     )
 
     assert schema.conform(found, schema.PAIRS)["unit_id"].to_pylist() == ["u1", "u1"]
-    assert found["query"].to_list() == ["Adds two numbers", "adds two numbers"]
+    assert found["query"].to_list() == ["Adds two long numbers", "adds two long numbers"]
     assert set(found["pair_type"]) == {"doc"}
 
 
 def test_units_without_docs_give_an_empty_table() -> None:
     assert schema.conform(doc_pairs(units({})), schema.PAIRS).num_rows == 0
-
-
-def test_symbols_stay_in_the_query() -> None:
-    found = proposals_of("u", "Holds iff ∀ x: f(x) ≤ 0.")
-
-    assert found[0].query == "Holds iff ∀ x: f(x) ≤ 0"
