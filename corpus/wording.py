@@ -45,7 +45,8 @@ _POINTER = re.compile(
         | the\s(?:next|previous)\s(?:\w+\s)?(?:definition|formula|lemma|operator|theorem)s?\b
         | like\s[`\w:.]+,?\s(?:but|except)\b
         | this\sis\s(?:the|a)\s(?:main\s)?(?:theorem|lemma|invariant)\b | (?:last\s)?modified\s(?:by|on)\b
-        | [\w\s]{1,24}:\s*[\w./-]+\W*$
+        | (?:pre|post)-?conditions?\b | anchor\b | file\s?name\b | we\b | let(?:'s|\sus)\b
+        | (?:author|date|version|created|purpose|usage|example)s?\W*: | [\w\s]{1,24}:\s*[\w./-]+\W*$
     )""",
     re.VERBOSE | re.IGNORECASE,
 )

@@ -38,7 +38,7 @@ _NOT_PROSE = re.compile(
 )
 # A remark that goes on from the line above it, or tells of the work on the code.
 _LEANS = re.compile(
-    r"\W|(?:we|this|that|these|those|it|its|they|here|there|else|otherwise|also|still|already|only|just|now|so"
+    r"\W|.*(?:\(\s*\)|;)|(?:we|this|that|these|those|it|its|they|here|there|else|otherwise|also|still|already|only|just|now|so"
     r"|then|but|and|or|if|see|when|since|because|as|at|in|for|to|on|everything|nothing|happens|not|no|note|non"
     r"|same|like|unlike|maybe|perhaps|probably|safety|invariant|hack|workaround|you|i)\b|.*\b(?:above|below"
     r"|anymore|rlimit|speeds? up|for now|at this point)\b",
@@ -59,9 +59,9 @@ def body_pairs(units: pl.DataFrame) -> pl.DataFrame:
         pl.col("code").str.contains(r'//|/\*|"'),
     )
     proposals = []
-    columns = ("unit_id", "prose", "code", "symbol", "signature")
-    for unit_id, prose, code, symbol, signature in wanted.select(columns).iter_rows():
-        remarks, messages, without = words_of(code, names_of(symbol, signature))
+    columns = ("unit_id", "prose", "code", "symbol")
+    for unit_id, prose, code, symbol in wanted.select(columns).iter_rows():
+        remarks, messages, without = words_of(code, names_of(symbol, ""))
         for kind, texts in (("implementation", remarks), ("symptom", messages)):
             proposals += [Proposal(unit_id, text, kind, prose, without) for text in texts]
     return to_pairs(proposals, units, "body", VERSION)
@@ -70,7 +70,7 @@ def body_pairs(units: pl.DataFrame) -> pl.DataFrame:
 def words_of(code: str, names: frozenset[str]) -> tuple[list[str], list[str], str]:
     """The remarks and the messages of `code` that read as prose, and `code` without those.
 
-    A remark that has no word of the function's header is about a detail that nobody searches for.
+    A remark that has no word of the function's name is about a detail that nobody searches for.
     """
     remarks: list[str] = []
     messages: list[str] = []

@@ -11,13 +11,23 @@ from collections.abc import Mapping
 import polars as pl
 
 from corpus.pairs.base import Proposal, names_of, to_pairs
+from corpus.pairs.telling import is_deed
 from corpus.text import conditions, keywords, prose, sentences, shares_a_word
 from corpus.wording import points_elsewhere
 
 VERSION = "2"
 
 _MAX_PROSE, _MAX_CONDITIONS = 2, 1
-_MIN_KEYWORDS = 3
+_MIN_KEYWORDS, _MAX_KEYWORDS, _MIN_CONTENT = 4, 8, 4
+_SAYS_NOTHING = frozenset(
+    "method function class struct type constructor private public internal helper invoked called used "
+    "held value object instance during implementation".split()
+)
+_MATHEMATICS = re.compile(r"[∀-⋿←-⇿]")
+_DEICTIC = re.compile(
+    r"\b(?:above|below|following|previous(?:ly)?)\b|\bif (?:it|so|they|not)\b.{0,12}$",
+    re.IGNORECASE,
+)
 _IDENTIFIER = re.compile(r"\b(?:[A-Z]+[a-z]+[A-Z]|[a-z]+[A-Z]|[A-Z][A-Za-z]*\d|\w+_)\w*\b")
 _MAX_PROSE_WORDS = 25
 
@@ -48,14 +58,17 @@ def proposals_of(unit: Mapping[str, str]) -> list[Proposal]:
     every = [sentence for paragraph in prose(doc, language) for sentence in sentences(paragraph)]
     if not every:
         return []
-    names = names_of(unit["symbol"], unit["signature"])
+    names, own = names_of(unit["symbol"], unit["signature"]), names_of(unit["symbol"], "")
     rest = " ".join(every[1:])
     found = []
-    if not points_elsewhere(every[0]) and not _is_of_another(every[0], language, code):
+    first = every[0]
+    is_fit = not points_elsewhere(first) and not _is_of_another(first, language, code)
+    if is_fit and (_says_enough(first) or shares_a_word(first, own)):
         found.append(Proposal(unit_id, every[0].rstrip(". "), "doc", rest))
-        words = keywords(every[0])
-        # Fewer words, or none of the header's, are what is left of a sentence that said more.
-        if len(words) >= _MIN_KEYWORDS and shares_a_word(" ".join(words), names):
+        words = keywords(every[0], limit=_MAX_KEYWORDS + 1)
+        # Fewer words, or none of the symbol's, are what is left of a sentence that said more, and of a
+        # longer one the end is as good as the beginning.
+        if _MIN_KEYWORDS <= len(words) <= _MAX_KEYWORDS and shares_a_word(" ".join(words), own):
             found.append(Proposal(unit_id, " ".join(words), "keywords", rest))
     standing = [
         index
@@ -75,8 +88,19 @@ def proposals_of(unit: Mapping[str, str]) -> list[Proposal]:
 
 def _stands_alone(sentence: str) -> bool:
     words = len(sentence.split())
-    leans = _LEANS.match(sentence) or points_elsewhere(sentence)
-    return 4 <= words <= _MAX_PROSE_WORDS and not leans
+    leans = _LEANS.match(sentence) or _DEICTIC.search(sentence) or points_elsewhere(sentence)
+    # What it does, and not what somebody should know of it.
+    return (
+        4 <= words <= _MAX_PROSE_WORDS
+        and not leans
+        and is_deed(sentence.split(maxsplit=1)[0].lower())
+    )
+
+
+def _says_enough(sentence: str) -> bool:
+    if _MATHEMATICS.search(sentence):
+        return True
+    return sum(word not in _SAYS_NOTHING for word in keywords(sentence, limit=40)) >= _MIN_CONTENT
 
 
 def _is_of_another(sentence: str, language: str, code: str) -> bool:

@@ -154,10 +154,10 @@ def _predicate(after: str, *, is_term: bool) -> str | None:
     if purpose := _PURPOSE.match(after) or _IS.match(after):
         return purpose[1]
     deed = _DOES.match(after)
-    return deed[1] + deed[2] if deed and _is_deed(deed[1]) else None
+    return deed[1] + deed[2] if deed and is_deed(deed[1]) else None
 
 
-def _is_deed(word: str) -> bool:
+def is_deed(word: str) -> bool:
     """True for a form of one of `_VERBS`, which may be spelled the British way."""
     lower = word.lower().replace("ise", "ize").replace("isi", "izi")
     stems = (lower.removesuffix(end) + put for end, put in _INFLECTED if lower.endswith(end))
@@ -166,7 +166,7 @@ def _is_deed(word: str) -> bool:
 
 def _is_deed_of_one(word: str) -> bool:
     """True for `returns`; `Return` after a heading may be an order to the reader."""
-    return word.endswith("s") and _is_deed(word)
+    return word.endswith("s") and is_deed(word)
 
 
 def _undoubled(stem: str) -> str:
@@ -197,6 +197,6 @@ def _query(said: str | None, name: str) -> str | None:
     if len(content) < _MIN_CONTENT or letters < 0.9 * len(text):
         return None
     first, *others = text.lower().split()
-    if _is_deed(first) or first in ("a", "an", "the"):
+    if is_deed(first) or first in ("a", "an", "the"):
         return text
     return text if len(others) + 1 >= _MIN_WORDS and first not in STOPWORDS else None

@@ -35,6 +35,26 @@ def test_pool_keeps_proof_harnesses_among_tests() -> None:
     assert found["unit_id"].to_list() == ["a"]
 
 
+def test_pool_keeps_functions_and_methods_only() -> None:
+    kinds = ["function", "method", "struct", "trait", "macro", "const", "spec_function"]
+    found = pool(units(*(unit(kind, kind=kind) for kind in kinds)))
+
+    assert found["unit_id"].to_list() == ["function", "method"]
+
+
+def test_pool_is_rust_only() -> None:
+    languages = ["rust", "java", "python", "lean"]
+    found = pool(units(*(unit(each, language=each) for each in languages)))
+
+    assert found["unit_id"].to_list() == ["rust"]
+
+
+def test_pool_leaves_out_what_has_no_body() -> None:
+    found = pool(units(unit("a"), unit("b", code="fn declared(left: u64, right: u64) -> u64;")))
+
+    assert found["unit_id"].to_list() == ["a"]
+
+
 def test_pool_is_in_the_order_of_place() -> None:
     found = pool(
         units(

@@ -1,6 +1,14 @@
 import pytest
 
-from corpus.text import conditions, identifier_words, keywords, prose, sentences
+from corpus.text import (
+    conditions,
+    identifier_words,
+    keywords,
+    prose,
+    sentences,
+    shares_a_word,
+    stem,
+)
 
 
 def test_lines_of_a_paragraph_are_joined() -> None:
@@ -151,10 +159,59 @@ def test_keywords_leave_out_possessives_and_single_letters() -> None:
 
 
 def test_keywords_are_bounded() -> None:
-    text = "alpha beta gamma delta epsilon zeta eta"
+    text = "alpha beta gamma delta epsilon zeta eta theta iota"
 
-    assert keywords(text) == ["alpha", "beta", "gamma", "delta", "epsilon", "zeta"]
+    assert keywords(text) == text.split()[:8]
     assert keywords(text, limit=2) == ["alpha", "beta"]
+
+
+def test_negations_stay_among_keywords() -> None:
+    assert keywords("It is not empty and has no lock") == ["not", "empty", "no", "lock"]
+
+
+@pytest.mark.parametrize(
+    "contracted", ["doesn't", "don’t", "isn't", "can't", "Can’t", "won't", "DON'T", "shan't"]
+)
+def test_contraction_among_keywords_is_its_negation(contracted: str) -> None:
+    assert keywords(f"{contracted} free memory") == ["not", "free", "memory"]
+
+
+def test_compound_among_keywords_keeps_all_of_its_parts() -> None:
+    assert keywords("Converts a non-empty row to its as-array form, left-to-right") == [
+        *("converts", "non", "empty", "row", "as", "array", "form", "left"),
+    ]
+    assert keywords("The x-axis") == ["x", "axis"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shares"),
+    [
+        ("It was inserted here", True),
+        ("On insertion nothing moves", True),
+        ("Uses insert_all of it", True),
+        ("An insert-only list", True),
+        ("Installs the tree", False),
+        ("The ins and outs", False),
+        ("", False),
+    ],
+)
+def test_words_are_shared_by_their_beginning(text: str, shares: bool) -> None:
+    assert shares_a_word(text, frozenset({"inser"})) is shares
+
+
+def test_word_without_meaning_is_not_shared() -> None:
+    assert not shares_a_word("This is for all", frozenset({"this", "for", "all"}))
+
+
+def test_late_word_is_shared() -> None:
+    text = " ".join(f"word{number}" for number in range(30))
+
+    assert shares_a_word(f"{text} insert", frozenset({"inser"}))
+
+
+def test_stem_is_the_beginning_of_a_word() -> None:
+    assert stem("insertion") == stem("inserted") == "inser"
+    assert stem("map") == "map"
 
 
 def test_markup_inside_a_code_span_is_code() -> None:

@@ -71,8 +71,10 @@ def ask(unit: Unit, kind: str, about: str, phrases: Sequence[str], *words: str) 
 
 
 def clauses(unit: Unit, *kinds: str) -> list[str]:
-    """The texts of the unit's clauses of these kinds."""
-    return [each["text"] for each in unit["contracts"] if each["kind"] in kinds]
+    """The texts of the unit's clauses of these kinds, but for those that all the source repeats."""
+    common = unit.get("common", ())
+    texts = (each["text"] for each in unit["contracts"] if each["kind"] in kinds)
+    return [text for text in texts if text not in common]
 
 
 def said(formulas: Sequence[str]) -> Iterator[str]:

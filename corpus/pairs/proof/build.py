@@ -15,6 +15,7 @@ from corpus.pairs.proof.base import Query, Unit
 VERSION = "1"
 
 _MAX_PER_UNIT = 4
+_MAX_BEARERS = 10
 _MAX_UNITS_A_QUERY = 2
 """A text that more units answer tells them apart for nobody."""
 
@@ -34,8 +35,9 @@ def proof_pairs(units: pl.DataFrame) -> pl.DataFrame:
         | pl.col("language").is_in([each for each in _BY_LANGUAGE if each != "rust"])
     )
     proposed: list[tuple[Unit, Query]] = []
+    common = _common(wanted)
     for unit in wanted.iter_rows(named=True):
-        proposed += [(unit, query) for query in _of_unit(unit)]
+        proposed += [(unit, query) for query in _of_unit({**unit, "common": common})]
     if wanted.filter(pl.col("language").is_in(["lean", "tlaplus"])).height:
         proposed += counterpart.queries(units.rows(named=True))
     answers: dict[str, set[str]] = defaultdict(set)
@@ -48,6 +50,13 @@ def proof_pairs(units: pl.DataFrame) -> pl.DataFrame:
         if all(len(answers[text]) <= _MAX_UNITS_A_QUERY for text in _meanings(query))
     ]
     return to_pairs(proposals, units, "proof", VERSION)
+
+
+def _common(units: pl.DataFrame) -> frozenset[str]:
+    """Clauses that so many units have that they tell nothing of any: `ctx_safe(ctx)`."""
+    texts = units.select(pl.col("contracts").list.eval(pl.element().struct.field("text")).explode())
+    counted = texts.to_series().drop_nulls().value_counts().filter(pl.col("count") > _MAX_BEARERS)
+    return frozenset(counted.to_series())
 
 
 def _meanings(query: Query) -> tuple[str, str]:

@@ -51,7 +51,8 @@ _SPOKEN = {
     "∣": "divides",
     "∘": "after",
     "⁻¹": "inverse",
-    "^": "to the power of",
+    "**": "to the power of",
+    "^": "xor",
     "∞": "infinity",
     "..": "to",
     "..=": "to",
@@ -105,6 +106,7 @@ _TYPES = frozenset(
 )
 # Binders lose the types of their variables: `forall|i: int, j: int|`, `∀ (x : α),`, `\A p \in P :`.
 _RUST_BINDER = re.compile(r"\b(forall|exists|choose)\s*(?:\|([^|]*)\||<([^<>|]*)>)")
+_QUALIFIED = re.compile(r"<\s*([\w:]+)[^<>]*\bas\b[^<>]*>")
 _VIEW = re.compile(r"(?<=[\w)])@")
 _TRIGGER = re.compile(r"#!?\[\s*(?:trigger|auto)\b[^\]]*\]")
 _CAST = re.compile(r"\bas\s+(?:[iu](?:8|16|32|64|128|size)|int|nat|f32|f64|real)\b")
@@ -113,7 +115,7 @@ _PREFIXES = re.compile(r"(?:^|(?<=[(\[,=<>|!+{;])|(?<=&)(?!&))\s*([*^&]{1,4})(?=
 _GENERICS = re.compile(r"::\s*<[^<>()]*(?:<[^<>()]*>[^<>()]*)*>")
 # Programs in a formula's place, and operators that have no word: `<$>`, `>>=`, `<+~`, `|>`.
 _NO_FORMULA = re.compile(
-    r"\bmatch\b|\b(?:with|then|let|do)\s*$|\b(?:let|if|do|fun)\b.*(?:\{|=>|;)|;|<[$*|&+~]|[$*|&]>|>>=|[|]>|<[|]|::[.]|\bdo\b"
+    r"\bmatch\b|\b(?:with|then|let|do)\s*$|\b(?:let|if|do|fun)\b.*(?:\{|=>|;)|;|<[$*|&+~]|[$*|&]>|>>=|[|]>|<[|]|::[.]|\^#|\bdo\b"
 )
 _VARIABLE = re.compile(r"[^\W\d][\d₀-₉ₐ-ₜ]*")
 _RESULT = re.compile(r"^\s*\|[^|]*\|\s*")
@@ -122,7 +124,7 @@ _TOKEN = re.compile(
       | (?P<name>[^\W\d][\w'?]*(?:(?:::|\.)[^\W\d][\w'?]*)*!?(?=\W|$)|\\[A-Za-z]+)
       | (?P<number>\d\w*(?:\.\d\w*)?)
       | (?P<operator><==>|===|=~~=|=~=|!==|==>|<=>|<->|\.\.=|&&&|\|\|\||&&|\|\||==|!=|<=|>=|=>|->|=<|/=|~>|<>
-          |\[\]|\{\}|\|->|/\\|\\/|\+\+|<<|>>|\|-|\|=|\.\.|⁻¹|∃!|[^\s\w])""",
+          |\*\*|\[\]|\{\}|\|->|/\\|\\/|\+\+|<<|>>|\|-|\|=|\.\.|⁻¹|∃!|[^\s\w])""",
     re.VERBOSE,
 )
 _SILENT = frozenset("()[]{},;:.|@&?'`↑↓⟨⟩⌊⌋‖·")
@@ -144,7 +146,7 @@ def written(formula: str) -> str:
 
 def _plain(formula: str) -> str:
     text = _RESULT.sub("", _TRIGGER.sub(" ", formula)).replace("crate::", "")
-    text = _VIEW.sub("", _CAST.sub(" ", text))
+    text = _VIEW.sub("", _CAST.sub(" ", _QUALIFIED.sub(r"\1", text)))
     text = _GENERICS.sub("", text)
     text = _PREFIXES.sub(lambda signs: " final " if "^" in signs[1] else " ", text)
     return _RUST_BINDER.sub(_bound, text)
@@ -203,5 +205,8 @@ _MAX_VARIABLES = 0.4
 def _says_something(words: list[str]) -> bool:
     """At least one word that only this formula has, and not mostly variables of one letter."""
     variables = sum(_VARIABLE.fullmatch(word) is not None for word in words)
-    own = any(word not in _EMPTY and not _VARIABLE.fullmatch(word) for word in words)
+    own = any(
+        word[:1].isalpha() and word not in _EMPTY and not _VARIABLE.fullmatch(word)
+        for word in words
+    )
     return own and variables <= _MAX_VARIABLES * len(words)

@@ -23,9 +23,6 @@ _NAMED = {
     "ge": "is at least",
     "gt": "is greater than",
     "iff": "if and only if",
-    "eq": "equals",
-    "ne": "is not equal to",
-    "neq": "is not equal to",
     "mem": "membership",
     "nmem": "not a member",
     "inj": "is injective",
@@ -79,7 +76,7 @@ def queries(unit: Unit) -> Iterator[Query]:
         yield from _theorem(unit)
     elif unit["kind"] == "instance":
         yield from _instance(unit)
-    for measure in clauses(unit, "decreases")[:1]:
+    for measure in clauses(unit, "decreases")[:1] if unit["kind"] not in _THEOREMS else []:
         words = spoken(measure) or " ".join(identifier_words(measure)[:6])
         if words:
             about = _about(unit)
@@ -98,7 +95,7 @@ def _theorem(unit: Unit) -> Iterator[Query]:
         phrases = ("prove {}", "lean theorem: {}", "{}", "lemma {}")
         yield ask(unit, "property", "name", phrases, named)
     for statement in clauses(unit, "statement")[:1]:
-        words = spoken(statement)
+        words = spoken(statement.replace("^", "**"))
         if not words or len(words.split()) < 4:
             continue
         hypotheses = [spoken(each) for each in _HYPOTHESIS.findall(unit["signature"])]

@@ -15,6 +15,7 @@ from corpus.pairs.proof.base import (
     Unit,
     ask,
     clauses,
+    place,
     said,
     subject,
     symbol_words,
@@ -39,7 +40,8 @@ _SIGNS = {"&": " bitwise and ", "|": " or ", "^": " xor "}
 _INVOKED = re.compile(r"(?:\b([A-Z]\w*)::|\.)([a-z_]\w*)\s*(?:::<[^()]*>)?\(")
 _NOT_UNDER_TEST = frozenset(
     "any assume cover unwrap expect is_ok is_err is_some is_none into from clone new len iter try_into "
-    "try_from as_ref as_mut any_where check proof eq ne assert default get".split()
+    "try_from as_ref as_mut any_where check proof eq ne assert default get any_array with_type cloned "
+    "for_each arbitrary from_bytes next map with_generator".split()
 )
 
 
@@ -114,7 +116,7 @@ def _about(unit: Unit) -> str:
     words = subject(unit).split()
     if len(words) < 3:
         for owner, name in _INVOKED.findall(unit["code"]):
-            if name not in _NOT_UNDER_TEST:
+            if name not in _NOT_UNDER_TEST and owner != "Arbitrary":
                 words += identifier_words(owner) + identifier_words(name)
                 break
     return " ".join(dict.fromkeys(words))
@@ -161,6 +163,8 @@ def _split(code: str, start: int) -> list[str]:
 
 def _contract(unit: Unit) -> Iterator[Query]:
     about = subject(unit)
+    if len(about.split()) < 2:  # `step`, `new`: the file says of what
+        about = " ".join(dict.fromkeys([*place(unit).split(), *about.split()]))
     if not about:
         return
     is_lemma = unit["kind"] == "proof_function" or unit["name"].startswith(_LEMMAS)

@@ -48,8 +48,15 @@ def infix(term: str) -> str:
                 inner = stack.pop()
                 stack[-1].append(_applied(inner))
         else:
-            stack[-1].append(part.strip("|"))
+            stack[-1].append(_symbol(part))
     return " ".join(each for level in stack for each in level)
+
+
+def _symbol(text: str) -> str:
+    """A symbol or a literal as a word: hyphens in it are no minus, and `#x0f` is no inequality."""
+    if text.startswith(("#x", "#b")):
+        return f"0{text[1:]}"
+    return re.sub(r"(?<=\w)-(?=\w)", "_", text.strip("|"))
 
 
 def _applied(parts: list[str]) -> str:

@@ -9,6 +9,10 @@ from corpus.pairs.proof.base import Query, Unit, ask, clauses, pick, said
 from corpus.text import identifier_words
 
 _MEANINGLESS = frozenset("mc tla spec model apa proof module".split())
+_SHORTEST = 3
+_LIBRARY = frozenset(
+    "Naturals Integers Reals Sequences FiniteSets Bags TLC TLAPS Functions Json ProtoReals".split()
+)
 _REFINED = re.compile(r"\bINSTANCE\s+(\w+)")
 _PRIMED = re.compile(r"\b([A-Za-z_]\w*)'\s*=")
 _CLAUSE = re.compile(r"^\s*(?:/\\|∧)\s*(.+)$", re.MULTILINE)
@@ -17,7 +21,7 @@ _CLAUSE = re.compile(r"^\s*(?:/\\|∧)\s*(.+)$", re.MULTILINE)
 def queries(unit: Unit) -> Iterator[Query]:
     """What a person might type who wants this definition of a specification."""
     build = _BY_KIND.get(unit["kind"])
-    if build is not None:
+    if build is not None and len(_system(unit)) >= _SHORTEST:
         yield from build(unit)
 
 
@@ -52,6 +56,9 @@ def _invariant(unit: Unit) -> Iterator[Query]:
 
 def _temporal(unit: Unit) -> Iterator[Query]:
     words, system = _words(unit), _system(unit)
+    if "[][" in unit["code"] and re.search(r"\bInit|\b[WS]F_", unit["code"]):
+        yield from _spec(unit)
+        return
     is_liveness = re.search(r"~>|<>|↝|◇|\bWF_|\bSF_", unit["code"]) is not None
     what = "liveness property" if is_liveness else "temporal property"
     phrases = ("{2} {1} of {0}", "{0} {2}: {1}", "check {1} {2} in {0}")
@@ -67,6 +74,8 @@ def _theorem(unit: Unit) -> Iterator[Query]:
 
 
 def _assumption(unit: Unit) -> Iterator[Query]:
+    if "Print" in unit["code"] or "TLCSet" in unit["code"]:
+        return  # a way to have TLC do something
     yield from _formulas(unit, "assume", ("{0} assumes {1}", "assumption on constants of {0}: {1}"))
 
 
@@ -74,12 +83,19 @@ def _formulas(unit: Unit, kind: str, phrases: tuple[str, ...]) -> Iterator[Query
     formulas = clauses(unit, kind)
     # A conjunction is too long to say, its first clauses are not.
     parts = [part for formula in formulas for part in (formula, *_conjuncts(formula))]
-    # Tuples are no shifts, and neither `M!Inv` nor `![p]` negates.
-    parts = [re.sub(r"<<|>>|(?<=\w)!(?=\w)|!(?=[\[.])", " ", part) for part in parts]
+    # A name alone is not what it stands for.
+    parts = [_plain(part) for part in parts if not re.fullmatch(r"[\w\s!]+", part)]
     for number, formula in enumerate(said(parts)):
         if number == 2:
             break
         yield ask(unit, "property", formula, phrases, _system(unit), formula)
+
+
+def _plain(formula: str) -> str:
+    """`formula` in the signs of other languages: tuples, selectors, sets of functions and powers."""
+    # Neither `M!Inv` nor `![p]` negates.
+    text = re.sub(r"<<|>>|(?<=\w)!(?=\w)|!(?=[\[.])", " ", formula)
+    return re.sub(r"(?<!\|)->", " to ", text).replace("^", "**")
 
 
 def _conjuncts(formula: str) -> list[str]:
@@ -90,7 +106,7 @@ def _instance(unit: Unit) -> Iterator[Query]:
     refined = _REFINED.search(unit["code"])
     if refined:
         system, target = _system(unit), " ".join(identifier_words(refined[1]))
-        if system and system != target:
+        if system != target and refined[1] not in _LIBRARY and "LOCAL" not in unit["code"]:
             phrases = (
                 "{0} refines {1}",
                 "refinement mapping from {0} to {1}",
@@ -124,6 +140,8 @@ def _next(unit: Unit) -> Iterator[Query]:
 
 def _init(unit: Unit) -> Iterator[Query]:
     system = _system(unit)
+    if unit["symbol"].startswith("C"):
+        return  # CInit, ConstInit: Apalache's values of the constants
     phrases = ("initial state of {0}", "init predicate {0}")
     yield ask(unit, "implementation", "init", phrases, system)
     assigned = [

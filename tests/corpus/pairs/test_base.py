@@ -4,12 +4,22 @@ import polars as pl
 import pytest
 
 from corpus import schema
-from corpus.pairs.base import Proposal, normal, refresh, to_pairs
+from corpus.pairs.base import Proposal, names_of, normal, refresh, to_pairs
 from tests.corpus.frames import LONG_CODE, SWHID, units
 
 
 def test_normal_text_has_neither_case_nor_white_space() -> None:
     assert normal("  Straße\n\tOF  Ä ") == "strasse of ä"
+
+
+def test_names_are_the_beginnings_of_the_words_of_a_header() -> None:
+    assert names_of("RingBuffer::push_back", "fn push_back(&mut self, item: HashMap)") == {
+        *("ring", "buffe", "push", "back", "fn", "mut", "self", "item", "hash", "map"),
+    }
+
+
+def test_names_leave_out_single_letters_and_words_without_meaning() -> None:
+    assert names_of("is_in_the_tree", "is_in_the_tree(x, y)") == {"tree"}
 
 
 def test_pair_holds_what_the_unit_knows() -> None:
@@ -29,6 +39,12 @@ def test_pair_holds_what_the_unit_knows() -> None:
     assert row["file_context"] == "demo/src/lib.rs"
     assert row["swhid"] == f"{SWHID};lines=1-3"
     assert row["builder"] == "rust-1/1"
+
+
+def test_pair_holds_what_of_the_code_its_query_leaves() -> None:
+    found = to_pairs([Proposal("u1", "Adds two", "doc", "", "fn left() {}")], units({}), "doc", "1")
+
+    assert found["positive"].to_list() == ["fn left() {}"]
 
 
 def test_proposal_for_an_unknown_unit_makes_no_pair() -> None:

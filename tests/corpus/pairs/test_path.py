@@ -81,6 +81,55 @@ def test_symbol_of_one_word_says_too_little(symbol: str) -> None:
     assert query(path="kani/sum_tree.rs", symbol=symbol) == ""
 
 
+def test_words_of_the_place_do_not_repeat_those_of_the_symbol() -> None:
+    assert query(path="ring/push.rs", module="buffer", symbol="Ring::pushBack") == (
+        "buffer ring push back"
+    )
+
+
+def test_symbol_keeps_all_of_its_words() -> None:
+    symbol = "one_two_three_four_five_six_seven_eight_nine_ten_eleven_twelve_more_and_more"
+
+    assert query(path="sum.rs", symbol=symbol) == symbol.replace("_", " ")
+
+
+def test_symbol_repeats_no_word_in_a_row() -> None:
+    assert query(symbol="Ring::ring_push") == "ring push"
+    assert query(symbol="RingBuffer::ring_push") == "ring buffer ring push"
+
+
+def test_words_nearest_to_the_symbol_stay() -> None:
+    path = "crates/one_two_three_four_five_six/seven_eight_nine.rs"
+
+    assert query(path=path, module="ten_eleven_twelve_thirteen") == (
+        "two three four five six seven eight nine ten eleven twelve thirteen add all"
+    )
+
+
+def test_category_is_not_said_twice() -> None:
+    assert query(path="kani/proof_sum.rs", dialect="kani") == "kani proof sum add all"
+
+
+@pytest.mark.parametrize(
+    ("language", "symbol"),
+    [
+        ("smtlib", "assert at line 3"),
+        ("smtlib", "script of demo"),
+        ("smtlib", "rule 7"),
+        ("lean", "Demo.instReprTree"),
+        ("lean", "Demo.«left + right»"),
+        ("rust", "Ring::0_of_many"),
+    ],
+)
+def test_name_that_no_person_gave_is_not_searched_for(language: str, symbol: str) -> None:
+    assert query(language=language, symbol=symbol) == ""
+
+
+@pytest.mark.parametrize("symbol", ["assert_all", "ruleset_of", "Ring::instance_of", "rule_of"])
+def test_name_that_only_begins_like_those_is_searched_for(symbol: str) -> None:
+    assert query(symbol=symbol) != ""
+
+
 def test_undocumented_unit_gives_a_pair() -> None:
     found = path_pairs(units({"symbol": "add_all", "path": "src/sum.rs"}))
 
@@ -95,7 +144,16 @@ def test_undocumented_unit_gives_a_pair() -> None:
 
 
 @pytest.mark.parametrize(
-    "symbol", ["Ring::new", "Ring.__init__", "BigRing::BigRing", "BigRing::~BigRing"]
+    "symbol",
+    [
+        "Ring::new",
+        "Ring.__init__",
+        "Ring.toString",
+        "Ring::operator==",
+        "BigRing.BigRing",
+        "BigRing::BigRing",
+        "BigRing::~BigRing",
+    ],
 )
 def test_what_every_type_has_is_not_searched_for(symbol: str) -> None:
     assert query(symbol=symbol) == ""

@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from corpus.pairs.proof.formula import MAX_WORDS, spoken
+from corpus.pairs.proof.formula import MAX_WORDS, spoken, written
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,11 @@ from corpus.pairs.proof.formula import MAX_WORDS, spoken
         # Creusot
         ("(^list)@ == (*list)@.push_back(item)", "final list equals list push back item"),
         (
+            "(*^list).len() == (^*list).len()",
+            "final list length equals final list length",
+        ),
+        ("sorted && ^other == *other", "sorted and final other equals other"),
+        (
             "forall<i: Int> i < row.len() ==> row[i] == 1u8",
             "for all i less than row length implies row i equals 1",
         ),
@@ -30,6 +35,9 @@ from corpus.pairs.proof.formula import MAX_WORDS, spoken
             "(xs ++ ys).length = xs.length + ys.length",
             "xs append ys length equals xs length plus ys length",
         ),
+        ("xs'.length = xs.length", "xs prime length equals xs length"),
+        ("base ** 2 = total", "base to the power of 2 equals total"),
+        ("base ** exponent = total", "base to the power of exponent equals total"),
         ("∀ x ∈ xs, x ≤ bound", "for all x in xs x at most bound"),
         # TLA+
         (
@@ -38,7 +46,9 @@ from corpus.pairs.proof.formula import MAX_WORDS, spoken
         ),
         ("request ~> granted", "request leads to granted"),
         ("[](stopped => <>idle)", "always stopped implies eventually idle"),
-        ("map'[k] = value", "map k equals value"),
+        ("map'[k] = value", "map prime k equals value"),
+        ("view.number' = number", "number prime equals number"),
+        ("[key |-> value]", "key maps to value"),
     ],
 )
 def test_formula_is_said_in_words(formula: str, words: str) -> None:
@@ -50,6 +60,48 @@ def test_formula_is_said_in_words(formula: str, words: str) -> None:
 )
 def test_formula_that_says_nothing_is_not_said(formula: str) -> None:
     assert spoken(formula) == ""
+
+
+@pytest.mark.parametrize("sign", ["⋈", "$", "⟦", "▷", "©"])
+def test_sign_without_a_word_makes_a_formula_unsayable(sign: str) -> None:
+    assert spoken("total = other") == "total equals other"
+    assert spoken(f"total = {sign}other") == ""
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "match total { Some(x) => x, None => other }",
+        "if total { other } else { rest }",
+        "total <$> other = rest",
+        "total >>= other",
+        "let total = other; total == rest",
+    ],
+)
+def test_program_in_a_formulas_place_is_not_said(formula: str) -> None:
+    assert spoken(formula) == ""
+
+
+def test_conjunction_without_spaces_is_no_reference() -> None:
+    assert spoken("sorted &&valid") == "sorted and valid"
+    assert spoken("sorted && &valid == &&other") == "sorted and valid equals other"
+
+
+def test_name_of_which_nothing_is_left_is_said_as_it_stands() -> None:
+    assert spoken("view' = total") == "view prime equals total"
+    assert spoken("spec = total") == "spec equals total"
+
+
+@pytest.mark.parametrize(
+    ("formula", "text"),
+    [
+        ("|result| result == crate::tree::root()", "result == tree::root()"),
+        ("#[trigger] list[i]\n    >= 0", "list[i] >= 0"),
+        ("{ sorted(list) }", "sorted(list)"),
+    ],
+)
+def test_formula_is_written_as_it_would_be_typed(formula: str, text: str) -> None:
+    assert written(formula) == text
 
 
 def test_formula_as_long_as_a_query_can_be_is_said() -> None:
@@ -64,7 +116,17 @@ def test_same_word_twice_in_a_row_is_said_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "hostile", ["(" * 20000, "forall|" * 20000, "a::<" * 20000, "x." * 20000, '"' * 19999]
+    "hostile",
+    [
+        "(" * 20000,
+        "&*" * 10000,
+        "^" * 20000,
+        " " * 20000,
+        "forall|" * 20000,
+        "a::<" * 20000,
+        "x." * 20000,
+        '"' * 19999,
+    ],
 )
 def test_hostile_formula_ends(hostile: str) -> None:
     started = time.monotonic()

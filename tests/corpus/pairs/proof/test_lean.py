@@ -47,6 +47,15 @@ def test_short_hypothesis_is_given() -> None:
     assert any(text.endswith(" if xs length at most count") for text in texts)
 
 
+def test_prime_of_a_statement_is_said() -> None:
+    texts = [
+        each.text
+        for each in asked("theorem len_same : (xs'.length) = xs.length + extra := by\n  simp\n")
+    ]
+
+    assert any("xs prime length equals xs length plus extra" in text for text in texts)
+
+
 def test_instance_names_class_and_type() -> None:
     (query,) = asked("instance : Inhabited (Tree α) where\n  default := .leaf\n")
 

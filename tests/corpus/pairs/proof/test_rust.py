@@ -1,3 +1,5 @@
+import pytest
+
 from corpus.languages.base import Definition
 from corpus.languages.rust import extract
 from corpus.pairs.proof.base import Query, Unit
@@ -66,18 +68,56 @@ def test_proof_for_contract_names_its_function() -> None:
 
 
 def test_assertions_are_said_with_their_message_or_their_condition() -> None:
+    message = asked(harness('    assert!(x, "the buffer never loses an item");'))
+    condition = asked(harness("    assert_eq!(buffer.len(), length + 1);"))
+
+    assert "the buffer never loses an item" in message[0]
+    assert "buffer length equals length plus 1" in condition[0]
+
+
+def test_last_of_several_assertions_is_said() -> None:
     texts = asked(
-        harness(
-            "    let n: usize = kani::any();\n"
-            "    kani::assume(capacity > length);\n"
-            '    assert!(x, "the buffer never loses an item");\n'
-            "    assert_eq!(buffer.len(), length + 1);"
-        )
+        harness("    assert!(given.is_sorted());\n    push(1);\n    assert!(buffer.is_full());")
     )
 
-    assert any("the buffer never loses an item" in text for text in texts)
-    assert any("buffer length equals length plus 1" in text for text in texts)
-    assert any("capacity greater than length" in text for text in texts)
+    assert "buffer is full" in texts[0]
+    assert not any("given" in text for text in texts)
+
+
+@pytest.mark.parametrize("branch", ["if done {{ {} }}", "match x {{ _ => {{ {} }} }}"])
+def test_assertion_in_a_branch_is_not_said(branch: str) -> None:
+    nested = branch.format("assert!(buffer.is_full());")
+    texts = asked(harness(f"    assert!(buffer.is_valid());\n    {nested}"))
+
+    assert "buffer is valid" in texts[0]
+    assert not any("full" in text for text in texts)
+
+
+def test_first_assumption_is_said() -> None:
+    texts = asked(
+        harness("    kani::assume(capacity > length);\n    kani::assume(length > count);")
+    )
+
+    assert "capacity greater than length" in texts[0]
+    assert not any("count" in text for text in texts)
+
+
+def test_cover_is_said() -> None:
+    texts = asked(harness('    kani::cover!(full, "the buffer can be full");'))
+
+    assert "the buffer can be full" in texts[0]
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        ("mask ^ other == total", "mask xor other equals total"),
+        ("flags & mask == total", "flags bitwise and mask equals total"),
+        ("flags | mask == total", "flags or mask equals total"),
+    ],
+)
+def test_operators_on_bits_are_said(condition: str, words: str) -> None:
+    assert words in asked(harness(f"    assert!({condition});"))[0]
 
 
 def test_inputs_of_a_harness_are_named() -> None:
@@ -118,9 +158,13 @@ def test_clauses_are_said_in_words() -> None:
 
 def test_specification_asks_for_the_code_without_it() -> None:
     (query,) = of_kind(VERUS, "specification")
-
     written = "requires old(values).sorted() ensures values.sorted(), values@.len() == old(values)@.len() + 1"
-    assert query.text.endswith(written)
+
+    assert query.text in (
+        written,
+        f"implement a function that satisfies: {written}",
+        f"function with contract {written}",
+    )
     assert query.code == (
         "fn insert_sorted(values: &mut Vec<u64>, value: u64)\n{\n    values.push(value);\n}"
     )
@@ -132,6 +176,85 @@ def test_lemma_is_asked_to_be_proven() -> None:
     )
 
     assert any("is even double n" in text for text in texts)
+
+
+LEMMA = """verus! {
+proof fn lemma_sum_is_bounded(values: Seq<nat>, i: nat)
+    requires
+        i < values.len(),
+    ensures
+        values[i] <= sum(values),
+    decreases i,
+{
+    if i > 0 {
+        lemma_sum_is_bounded(values, (i - 1) as nat);
+    }
+}
+}
+"""
+
+
+def test_specification_of_a_lemma_asks_for_a_lemma() -> None:
+    (query,) = of_kind(LEMMA, "specification")
+    written = "requires i < values.len() ensures values[i] <= sum(values)"
+
+    assert query.text in (
+        written,
+        f"lemma with contract {written}",
+        f"proof function that {written}",
+    )
+
+
+def test_clause_leaves_whole_words_after_the_header_only() -> None:
+    (query,) = of_kind(LEMMA, "specification")
+
+    assert query.code == (
+        "proof fn lemma_sum_is_bounded(values: Seq<nat>, i: nat)\n"
+        "{\n"
+        "    if i > 0 {\n"
+        "        lemma_sum_is_bounded(values, (i - 1) as nat);\n"
+        "    }\n"
+        "}"
+    )
+
+
+SORT = (
+    "#[ensures(result.is_sorted_and_whole())]\nfn sort(values: Values) -> Values {\n    values\n}"
+)
+SORTED = {"kind": "ensures", "text": "result.is_sorted_and_whole()"}
+
+
+def kinds(**changes: object) -> set[str]:
+    plain = unit(
+        "verus! {\nfn sort(v: Values) -> (r: Values)\n    ensures r.ok(),\n{\n    v\n}\n}\n"
+    )
+    return {each.kind for each in queries({**plain, **changes})}
+
+
+def test_unit_whose_contract_is_in_its_code_gives_a_specification() -> None:
+    attributes = ["#[ensures(result.is_sorted_and_whole())]"]
+
+    assert kinds(code=SORT, contracts=[SORTED], attributes=attributes) == {
+        "property",
+        "specification",
+    }
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param("fn sort(v: Values) -> Values {\n    v\n}", id="nowhere"),
+        pytest.param(
+            "fn sort(v: Values) -> Values\n    ensures other(v),\n{\n    v\n}", id="another's"
+        ),
+    ],
+)
+def test_unit_whose_contract_is_not_found_gives_no_specification(code: str) -> None:
+    assert kinds(code=code, contracts=[SORTED], attributes=[]) == {"property"}
+
+
+def test_specification_function_gives_no_specification() -> None:
+    assert kinds(contracts=[SORTED], kind="spec_function") == {"property"}
 
 
 def test_measure_says_why_it_terminates() -> None:

@@ -35,6 +35,18 @@ def test_invariant_is_named_and_said() -> None:
     )
 
 
+def test_record_field_that_changes_is_no_negation() -> None:
+    found = texts("StateInv == state = [inbox EXCEPT ![leader] = done]", "StateInv")
+
+    assert any("state equals inbox except leader equals done" in each for each in found)
+
+
+def test_prime_is_said() -> None:
+    found = texts("StepsAgree == [][state' = inbox]_state", "StepsAgree")
+
+    assert any("state prime equals inbox" in each for each in found)
+
+
 def test_liveness_is_told_from_other_temporal_properties() -> None:
     found = texts("RequestGranted == requested ~> granted", "RequestGranted")
 
