@@ -15,6 +15,7 @@ _CONTRACTED = re.compile(r"(?:\b(?:ca|sha|wo))?n['’]t\b", re.IGNORECASE)
 _POSSESSIVE = re.compile(r"['’]s\b")
 _NEGATIONS = frozenset({"no", "not"})
 _CAMEL_CASE = re.compile(r"[a-z]+([A-Z][a-z0-9]+)+|([A-Z][a-z0-9]+){2,}|.*_.*")
+_PLURAL = re.compile(r"(?<=\w\w)(?:es?|(?<!s)s)$")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 STOPWORDS = frozenset(
@@ -130,5 +131,5 @@ def shares_a_word(text: str, names: frozenset[str]) -> bool:
 
 
 def stem(word: str) -> str:
-    """The beginning of a word, which most of its forms share: `insert`, `inserted`, `insertion`."""
-    return word[:5]
+    """The beginning of a word, which most of its forms share: `insert`, `insertion`; `node`, `nodes`."""
+    return _PLURAL.sub("", word[:5])

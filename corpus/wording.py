@@ -40,13 +40,14 @@ _NOTICE = re.compile(
 _POINTER = re.compile(
     r"""\W*(?:
         (?:\.\.\.|…) | see\b | (?:cf|ditto|idem)\b | as\s(?:above|below|before)\b | same\sas\b | unlike\b
-        | another\sversion\b | possibly\b | in\sfact\b | note\b | nb\b | we\shave\sto\b | hack\b
+        | another\sversion\b | possibly\b | in\sfact\b | note\b | nb\b | hack\b
         | (?:the|this)\s(?:following|above)\b
         | the\s(?:next|previous)\s(?:\w+\s)?(?:definition|formula|lemma|operator|theorem)s?\b
         | like\s[`\w:.]+,?\s(?:but|except)\b
         | this\sis\s(?:the|a)\s(?:main\s)?(?:theorem|lemma|invariant)\b | (?:last\s)?modified\s(?:by|on)\b
-        | (?:pre|post)-?conditions?\b | anchor\b | file\s?name\b | we\b | let(?:'s|\sus)\b
-        | (?:author|date|version|created|purpose|usage|example)s?\W*: | [\w\s]{1,24}:\s*[\w./-]+\W*$
+        | (?:pre|post)-?conditions?\b | we\b | let(?:'s|\sus)\b
+        | (?:anchor|author|created|date|example|file\s?name|purpose|usage|version)s?\W*:
+        | [\w\s]{1,24}:\s*[\w./-]+\W*$
     )""",
     re.VERBOSE | re.IGNORECASE,
 )

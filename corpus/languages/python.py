@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from functools import cache
 
 import tree_sitter_python
-from tree_sitter import Language, Node, Parser
+from tree_sitter import Language, Node
 
 from corpus.languages import python_comments, python_contracts
 from corpus.languages.base import SYNTAX, Contract, Definition, Extraction, grammar
+from corpus.languages.bounded import LIMIT, parse
 from corpus.languages.excerpt import Cut, excerpt, indentation
 
 VERSION = "python-1"
@@ -52,7 +53,10 @@ def extract(source: bytes) -> Extraction:
     """
     if b"\r" in source:
         source = source.replace(b"\r\n", b"\n")
-    root = Parser(language()).parse(source).root_node
+    tree = parse(language(), source)
+    if tree is None:
+        return Extraction([], LIMIT)
+    root = tree.root_node
     reader = _Reader(source)
     reader.read(root, _Scope())
     return Extraction(reader.found, SYNTAX if root.has_error else None)

@@ -15,7 +15,7 @@ import polars as pl
 from corpus.pairs.base import CALLABLE, Proposal, names_of, to_pairs
 from corpus.text import sentences, shares_a_word
 
-VERSION = "3"
+VERSION = "4"
 
 _LANGUAGES = ("rust", "java", "cpp")
 """Those whose comments and strings `_TOKEN` knows."""

@@ -15,7 +15,7 @@ from corpus.pairs.telling import is_deed
 from corpus.text import conditions, keywords, prose, sentences, shares_a_word
 from corpus.wording import points_elsewhere
 
-VERSION = "2"
+VERSION = "3"
 
 _MAX_PROSE, _MAX_CONDITIONS = 2, 1
 _MIN_KEYWORDS, _MAX_KEYWORDS, _MIN_CONTENT = 4, 8, 4

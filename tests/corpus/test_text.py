@@ -214,6 +214,25 @@ def test_stem_is_the_beginning_of_a_word() -> None:
     assert stem("map") == "map"
 
 
+@pytest.mark.parametrize(
+    "forms",
+    [
+        "node nodes",
+        "add adds",
+        "push pushes pushed",
+        "cache caches cached",
+        "box boxes",
+        "class classes",
+    ],
+)
+def test_forms_of_a_short_word_have_one_stem(forms: str) -> None:
+    assert len({stem(form) for form in forms.split()}) == 1
+
+
+def test_stem_is_no_single_letter() -> None:
+    assert [stem(word) for word in ("is", "es", "axe", "ass")] == ["is", "es", "ax", "ass"]
+
+
 def test_markup_inside_a_code_span_is_code() -> None:
     doc = "Returns `arr[i]` as `Vec<T>` of `&[u8]`, see `__init__`."
 

@@ -23,7 +23,11 @@ from corpus.wording import points_elsewhere
         "In fact it is a tree",
         "Note that the tree may be empty",
         "NB the tree may be empty",
-        "We have to turn it twice",
+        "We turn it twice",
+        "Let us turn it twice",
+        "Let's turn it twice",
+        "Precondition of the turn",
+        "Post-conditions of the turn",
         "Hack around a bug of the linker",
         "The following action turns the tree",
         "The above lemma for trees",
@@ -44,7 +48,15 @@ def test_sentence_that_leads_in_points_elsewhere(query: str) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["Author: Somebody", "Module: net/tcp.", "Last modified by somebody", "Modified on Monday"],
+    [
+        "Author: Somebody who wrote all of it",
+        "ANCHOR: turn",
+        "File name: the_tree.rs, in the end",
+        "Examples: one tree and another tree",
+        "Module: net/tcp.",
+        "Last modified by somebody",
+        "Modified on Monday",
+    ],
 )
 def test_field_of_a_header_points_elsewhere(query: str) -> None:
     assert points_elsewhere(query)
@@ -61,6 +73,10 @@ def test_field_of_a_header_points_elsewhere(query: str) -> None:
         "The next element of a list",
         "The next-state relation of the protocol",
         "The previous sibling of a node",
+        "Anchor of a link",
+        "File name without its extension",
+        "Version of the protocol in use",
+        "Lets go of a lock",
         "This is the root of a tree",
         "Wraps std::string",
         "Three kinds of nodes: leaves and roots and branches",

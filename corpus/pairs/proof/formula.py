@@ -106,7 +106,7 @@ _TYPES = frozenset(
 )
 # Binders lose the types of their variables: `forall|i: int, j: int|`, `∀ (x : α),`, `\A p \in P :`.
 _RUST_BINDER = re.compile(r"\b(forall|exists|choose)\s*(?:\|([^|]*)\||<([^<>|]*)>)")
-_QUALIFIED = re.compile(r"<\s*([\w:]+)[^<>]*\bas\b[^<>]*>")
+_QUALIFIED = re.compile(r"<([\w:]+)(?:<[^<>]*>)?\s+as\s[^<>=&|]*(?:<[^<>]*>)?>(?=::)")
 _VIEW = re.compile(r"(?<=[\w)])@")
 _TRIGGER = re.compile(r"#!?\[\s*(?:trigger|auto)\b[^\]]*\]")
 _CAST = re.compile(r"\bas\s+(?:[iu](?:8|16|32|64|128|size)|int|nat|f32|f64|real)\b")
@@ -115,7 +115,7 @@ _PREFIXES = re.compile(r"(?:^|(?<=[(\[,=<>|!+{;])|(?<=&)(?!&))\s*([*^&]{1,4})(?=
 _GENERICS = re.compile(r"::\s*<[^<>()]*(?:<[^<>()]*>[^<>()]*)*>")
 # Programs in a formula's place, and operators that have no word: `<$>`, `>>=`, `<+~`, `|>`.
 _NO_FORMULA = re.compile(
-    r"\bmatch\b|\b(?:with|then|let|do)\s*$|\b(?:let|if|do|fun)\b.*(?:\{|=>|;)|;|<[$*|&+~]|[$*|&]>|>>=|[|]>|<[|]|::[.]|\^#|\bdo\b"
+    r"\bmatch\b|\b(?:with|then|let|do)\s*$|\b(?:let|if|do|fun)\b.*(?:\{|=>|;)|;|<[$*|&+~]|[$*|&]>|>>=|[|]>|<[|]|::[.]|\^#|\*\*[#+*]|\bdo\b"
 )
 _VARIABLE = re.compile(r"[^\W\d][\d₀-₉ₐ-ₜ]*")
 _RESULT = re.compile(r"^\s*\|[^|]*\|\s*")

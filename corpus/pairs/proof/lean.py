@@ -77,16 +77,21 @@ def queries(unit: Unit) -> Iterator[Query]:
     elif unit["kind"] == "instance":
         yield from _instance(unit)
     for measure in clauses(unit, "decreases")[:1] if unit["kind"] not in _THEOREMS else []:
-        words = spoken(measure) or " ".join(identifier_words(measure)[:6])
+        words = _said(measure) or " ".join(identifier_words(measure)[:6])
         if words:
             about = _about(unit)
             phrases = ("prove that {0} terminates, {1} decreases", "termination of {0} by {1}")
             yield ask(unit, "property", "decreases", phrases, about, words)
     for kind in ("requires", "ensures", "invariant", "safety"):
         for formula in clauses(unit, kind)[:1]:
-            words = spoken(formula)
+            words = _said(formula)
             if words:
                 yield Query("property", f"{_about(unit)} {kind} {words}")
+
+
+def _said(formula: str) -> str:
+    """`formula` in words; here `^` raises to a power."""
+    return spoken(formula.replace("^", "**"))
 
 
 def _theorem(unit: Unit) -> Iterator[Query]:
@@ -95,16 +100,16 @@ def _theorem(unit: Unit) -> Iterator[Query]:
         phrases = ("prove {}", "lean theorem: {}", "{}", "lemma {}")
         yield ask(unit, "property", "name", phrases, named)
     for statement in clauses(unit, "statement")[:1]:
-        words = spoken(statement.replace("^", "**"))
+        words = _said(statement)
         if not words or len(words.split()) < 4:
             continue
-        hypotheses = [spoken(each) for each in _HYPOTHESIS.findall(unit["signature"])]
+        hypotheses = [_said(each) for each in _HYPOTHESIS.findall(unit["signature"])]
         given = next((each for each in hypotheses if each and len(each.split()) <= 8), "")
         phrases = ("prove that {0}", "theorem {0}", "show {0}", "lean proof of {0}")
         if not given and _HYPOTHESIS.search(unit["signature"]) and len(words.split()) < _SHORT:
             continue  # what holds only under a hypothesis, said without it, is another statement
-        said = f"{words} if {given}" if given else words
-        yield ask(unit, "property", "statement", phrases, said)
+        whole = f"{words} if {given}" if given else words
+        yield ask(unit, "property", "statement", phrases, whole)
         if 12 <= len(statement) <= 120:
             yield Query("specification", statement)
 

@@ -35,8 +35,8 @@ _STUB_VERIFIED = re.compile(r"#\[\s*kani::stub_verified\(\s*([\w:<>]+)")
 _FOR_CONTRACT = re.compile(r"#\[\s*kani::proof_for_contract\(\s*([\w:<>, ]+)")
 _CALL = re.compile(r"\b(?:kani::)?(assume|cover|assert|assert_eq|assert_ne|debug_assert)!?\s*\(")
 _ANY = re.compile(r"kani::any::<\s*([\w:]+)|:\s*([\w:]+)\s*=\s*kani::any\(")
-_BITWISE = re.compile(r"(?<=[\w)\]])(?:\s+([&|^])\s+|(\^))")
-_SIGNS = {"&": " bitwise and ", "|": " or ", "^": " xor "}
+_BITWISE = re.compile(r"(?<=[\w)\]])\s+([&|])\s+")
+_SIGNS = {"&": " bitwise and ", "|": " or "}
 _INVOKED = re.compile(r"(?:\b([A-Z]\w*)::|\.)([a-z_]\w*)\s*(?:::<[^()]*>)?\(")
 _NOT_UNDER_TEST = frozenset(
     "any assume cover unwrap expect is_ok is_err is_some is_none into from clone new len iter try_into "
@@ -82,10 +82,8 @@ def _harness(unit: Unit) -> Iterator[Query]:
 
 
 def _said(formulas: Iterable[str]) -> list[str]:
-    """The formulas in words, operators on bits included: in other languages `^` raises to a power."""
-    return list(
-        said([_BITWISE.sub(lambda sign: _SIGNS[sign[1] or sign[2]], each) for each in formulas])
-    )
+    """The formulas in words; a reference and a binder have these signs, too, but no space on both sides."""
+    return list(said([_BITWISE.sub(lambda sign: _SIGNS[sign[1]], each) for each in formulas]))
 
 
 def _shape(unit: Unit, about: str, attributes: str) -> Query:

@@ -31,8 +31,23 @@ def test_first_sentence_is_a_query_and_the_rest_is_kept_beside_the_code() -> Non
     assert first == Proposal("u", "Adds two numbers", "doc", "Wraps on overflow. It is fast.")
 
 
-def test_first_sentence_needs_no_word_of_the_header() -> None:
-    assert asked("Gathers what is there.", "doc") == ["Gathers what is there"]
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Adds up",
+        "Gathers every value, key, page",
+        "∀ x, x ≤ x",
+    ],
+)
+def test_first_sentence_has_a_word_of_the_symbol_or_four_or_mathematics(sentence: str) -> None:
+    assert asked(f"{sentence}.", "doc") == [sentence]
+
+
+@pytest.mark.parametrize(
+    "sentence", ["Gathers every page.", "Private helper method called during left phase."]
+)
+def test_first_sentence_that_says_too_little_is_no_query(sentence: str) -> None:
+    assert proposals(sentence) == []
 
 
 @pytest.mark.parametrize(
@@ -43,9 +58,9 @@ def test_first_sentence_that_points_elsewhere_is_no_query(sentence: str) -> None
 
 
 def test_later_sentence_is_a_query_where_the_first_points_elsewhere() -> None:
-    found = proposals("See the book. Sums are added from the left.")
+    found = proposals("See the book. Adds from the left on.")
 
-    assert found == [Proposal("u", "Sums are added from the left", "prose", "See the book.")]
+    assert found == [Proposal("u", "Adds from the left on", "prose", "See the book.")]
 
 
 def test_symbols_stay_in_the_query() -> None:
@@ -60,20 +75,32 @@ def test_doc_without_prose_gives_no_queries() -> None:
 
 
 def test_keywords_of_the_first_sentence_are_a_query() -> None:
-    _, second, *_ = proposals("Returns the sum of two numbers. More text.")
+    _, second, *_ = proposals("Returns the sum of two small numbers. More text.")
 
-    assert second == Proposal("u", "sum two numbers", "keywords", "More text.")
-
-
-def test_two_keywords_are_no_query() -> None:
-    assert asked("Returns the added numbers.", "keywords") == []
+    assert second == Proposal("u", "sum two small numbers", "keywords", "More text.")
 
 
-def test_keywords_without_a_word_of_the_header_are_no_query() -> None:
-    assert asked("Gathers whatever stands there today.", "keywords") == []
+@pytest.mark.parametrize(
+    ("sentence", "expected"),
+    [
+        ("Adds three numbers.", []),
+        ("Adds four small numbers.", ["adds four small numbers"]),
+        (
+            "Adds one two three four five six seven.",
+            ["adds one two three four five six seven"],
+        ),
+        ("Adds one two three four five six seven eight.", []),
+    ],
+)
+def test_keywords_are_four_to_eight(sentence: str, expected: list[str]) -> None:
+    assert asked(sentence, "keywords") == expected
 
 
-def test_keywords_share_the_beginning_of_a_word_with_the_header() -> None:
+def test_keywords_without_a_word_of_the_symbol_are_no_query() -> None:
+    assert asked("Gathers whatever left side stands there.", "keywords") == []
+
+
+def test_keywords_share_the_beginning_of_a_word_with_the_symbol() -> None:
     assert asked("Gathers every number seen.", "keywords") == ["gathers every number seen"]
 
 
@@ -81,21 +108,21 @@ def test_keywords_share_the_beginning_of_a_word_with_the_header() -> None:
 
 
 def test_two_later_sentences_are_queries_without_themselves_in_the_rest() -> None:
-    doc = "It adds. Numbers wrap at the end. No number is lost. Sums take no time at all."
+    doc = "It adds. Wraps numbers at the end. Keeps every number in place. Returns the sum at last."
     found = [each for each in proposals(doc) if each.query_kind == "prose"]
 
     assert found == [
         Proposal(
             "u",
-            "Numbers wrap at the end",
+            "Wraps numbers at the end",
             "prose",
-            "It adds. No number is lost. Sums take no time at all.",
+            "It adds. Keeps every number in place. Returns the sum at last.",
         ),
         Proposal(
             "u",
-            "No number is lost",
+            "Keeps every number in place",
             "prose",
-            "It adds. Numbers wrap at the end. Sums take no time at all.",
+            "It adds. Wraps numbers at the end. Returns the sum at last.",
         ),
     ]
 
@@ -103,24 +130,46 @@ def test_two_later_sentences_are_queries_without_themselves_in_the_rest() -> Non
 @pytest.mark.parametrize(
     "sentence",
     [
-        "This number wraps around.",
-        "It adds numbers from the left.",
-        "Unlike others, numbers are added.",
-        "(Nobody ever adds this number.)",
-        "Note that no number is lost.",
+        "This adds numbers once.",
+        "Then adds the numbers.",
+        "Unlike others, adds numbers.",
+        "(Adds the numbers twice.)",
+        "Note that it adds numbers.",
         "Same as the sum of numbers.",
-        "Numbers from the left:",
+        "Adds numbers from the left:",
+        "Adds the numbers as above.",
+        "Adds the following numbers twice.",
+        "Adds the numbers if they fit.",
         "Adds numbers fast.",
-        " ".join(["Numbers"] * 26) + ".",
+        " ".join(["Adds"] + ["numbers"] * 25) + ".",
     ],
 )
 def test_sentence_that_leans_on_others_or_has_an_odd_length_is_no_query(sentence: str) -> None:
     assert asked(f"Adds two numbers. {sentence}", "prose") == []
 
 
-def test_sentence_that_only_begins_like_a_pronoun_stands_alone() -> None:
-    assert asked("Adds two numbers. Items are added from the left.", "prose") == [
-        "Items are added from the left"
+def test_longest_and_shortest_later_sentence_are_queries() -> None:
+    longest, shortest = " ".join(["Adds", *["numbers"] * 24]), "Adds one more number"
+
+    assert asked(f"It adds. {longest}. {shortest}.", "prose") == [longest, shortest]
+
+
+@pytest.mark.parametrize(
+    "sentence", ["Numbers are added from the left.", "Callers add the numbers themselves."]
+)
+def test_later_sentence_that_begins_with_no_deed_is_no_query(sentence: str) -> None:
+    assert asked(f"Adds two numbers. {sentence}", "prose") == []
+
+
+def test_sentence_that_only_begins_like_a_word_that_leans_stands_alone() -> None:
+    assert asked("Adds two numbers. Organizes numbers from the left.", "prose") == [
+        "Organizes numbers from the left"
+    ]
+
+
+def test_later_sentence_may_share_a_word_with_the_signature_alone() -> None:
+    assert asked("Adds two numbers. Wraps the left one around.", "prose") == [
+        "Wraps the left one around"
     ]
 
 
@@ -168,7 +217,7 @@ def test_condition_is_a_query_beside_all_of_the_prose(heading: str, kind: str) -
 
 
 def test_first_of_several_conditions_is_taken() -> None:
-    doc = "Adds.\n\n# Panics\n\nPanics if it is full.\n\n# Safety\n\nThe lock must be held."
+    doc = "Adds up.\n\n# Panics\n\nPanics if it is full.\n\n# Safety\n\nThe lock must be held."
 
     assert [each.query_kind for each in proposals(doc)] == ["doc", "symptom"]
 

@@ -46,6 +46,16 @@ def test_text_that_many_units_answer_is_nobodys() -> None:
     assert three.height == 0
 
 
+def test_clause_that_many_units_have_is_nobodys() -> None:
+    few, many = (
+        proof_pairs(units(*(specified(str(n), f"sort_values{n}") for n in range(count))))
+        for count in (10, 11)
+    )
+
+    assert "property" in set(few["query_kind"])
+    assert "property" not in set(many["query_kind"])
+
+
 def test_units_that_share_a_specification_differ_in_nothing_else() -> None:
     pairs = proof_pairs(units(*(specified(str(n), f"sort_values{n}") for n in "abc")))
 

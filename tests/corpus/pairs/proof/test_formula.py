@@ -19,6 +19,12 @@ from corpus.pairs.proof.formula import MAX_WORDS, spoken, written
             "old(queue).is_empty() <==> ret.is_none()",
             "old queue is empty if and only if result is none",
         ),
+        ("mask ^ other == total", "mask xor other equals total"),
+        (
+            "left < right as nat && total > count",
+            "left less than right and total greater than count",
+        ),
+        ("<List<T> as Sequence>::len(list) == total", "list length list equals total"),
         # Creusot
         ("(^list)@ == (*list)@.push_back(item)", "final list equals list push back item"),
         (
@@ -76,6 +82,8 @@ def test_sign_without_a_word_makes_a_formula_unsayable(sign: str) -> None:
         "total <$> other = rest",
         "total >>= other",
         "let total = other; total == rest",
+        "total ^# other",
+        "total**+ = other",
     ],
 )
 def test_program_in_a_formulas_place_is_not_said(formula: str) -> None:

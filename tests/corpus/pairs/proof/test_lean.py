@@ -47,6 +47,31 @@ def test_short_hypothesis_is_given() -> None:
     assert any(text.endswith(" if xs length at most count") for text in texts)
 
 
+def test_power_is_said_in_statement_and_hypothesis() -> None:
+    texts = [
+        each.text
+        for each in asked(
+            "theorem square_le (h : base ^ 2 = limit) : base^2 + extra ≤ total := by\n  simp [h]\n"
+        )
+    ]
+
+    assert any(
+        "base to the power of 2 plus extra at most total if base to the power of 2 equals limit"
+        in text
+        for text in texts
+    )
+
+
+def test_measure_of_a_definition_is_said_and_that_of_a_theorem_is_not() -> None:
+    recursion = ": Nat := halve (value / 2)\ntermination_by value_size"
+
+    assert any(
+        "value size" in each.text for each in asked(f"def halve (value : Nat) {recursion}\n")
+    )
+    theorem = asked(f"theorem halve (value : Nat) {recursion}\n")
+    assert not any("value size" in each.text for each in theorem)
+
+
 def test_prime_of_a_statement_is_said() -> None:
     texts = [
         each.text

@@ -156,6 +156,13 @@ def test_clauses_are_said_in_words() -> None:
     assert all("insert sorted" in text for text in texts)
 
 
+def test_subject_of_one_word_says_its_file() -> None:
+    source = "verus! {\nfn step(x: u64) -> (r: u64)\n    ensures valid(total),\n{\n    x\n}\n}\n"
+    texts = [each.text for each in queries(unit(source, path="src/lexer_loop.rs"))]
+
+    assert any("lexer loop step" in text and "valid total" in text for text in texts)
+
+
 def test_specification_asks_for_the_code_without_it() -> None:
     (query,) = of_kind(VERUS, "specification")
     written = "requires old(values).sorted() ensures values.sorted(), values@.len() == old(values)@.len() + 1"

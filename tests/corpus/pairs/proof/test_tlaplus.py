@@ -1,3 +1,5 @@
+import pytest
+
 from corpus.languages.tlaplus import extract
 from corpus.pairs.proof.base import Query
 from corpus.pairs.proof.tlaplus import queries
@@ -59,6 +61,49 @@ def test_refinement_names_both_modules() -> None:
 
     assert "two phase commit" in text
     assert "atomic commit" in text
+
+
+@pytest.mark.parametrize(
+    "body", ["Abstract == INSTANCE Sequences", "Abstract == INSTANCE TwoPhaseCommit"]
+)
+def test_instance_of_a_library_or_of_itself_refines_nothing(body: str) -> None:
+    assert texts(body, "Abstract") == []
+
+
+def test_specification_is_said_with_its_fairness() -> None:
+    body = (
+        "Init == state = 1\nNext == state' = 2\nSpec == Init /\\ [][Next]_state /\\ WF_state(Next)"
+    )
+
+    assert texts(body, "Spec") == ["temporal specification of two phase commit with weak fairness"]
+
+
+def test_values_of_constants_are_no_initial_state() -> None:
+    body = "ConstInit == Server = {}\nCorruptedInit == state = 1 /\\ inbox = 2"
+
+    assert texts(body, "ConstInit") == []
+    assert texts(body, "CorruptedInit") != []
+
+
+def test_assumption_is_said_and_one_that_prints_is_not() -> None:
+    found = texts(
+        "ASSUME Sized == Quorum >= majority\nASSUME Told == PrintT(Server) >= done", "Sized"
+    )
+
+    assert any("quorum at least majority" in each for each in found)
+    assert texts("ASSUME Told == PrintT(Server) >= majority", "Told") == []
+
+
+def test_powers_and_sets_of_functions_are_said() -> None:
+    found = texts("BoundedInv == inbox \\in [Server -> limit^count]", "BoundedInv")
+
+    assert any("inbox in server to limit to the power of count" in each for each in found)
+
+
+def test_name_alone_is_not_what_it_stands_for() -> None:
+    found = texts("WholeInv == PartialInv", "WholeInv")
+
+    assert not any("partial" in each for each in found)
 
 
 def test_action_names_what_it_changes() -> None:
