@@ -44,6 +44,7 @@ _NONE = re.compile(
     r"|will (?:not|never)|is infallible)\b",
     re.IGNORECASE,
 )
+_CLAUSE = re.compile(r"(?:if|when|whenever|unless)\b", re.IGNORECASE)
 _RAISED = re.compile(
     r"\{?((?:\w+[.:]+)*\w+)\}?:?\s+(?:-+\s+)?(?=(?:if|when|whenever|unless|on|in case|for)\b)",
     re.IGNORECASE,
@@ -62,7 +63,9 @@ def conditions(doc: str, language: str = "rust") -> list[tuple[str, str]]:
         for said in _entries(title, paragraphs) if kind else ():
             sentence = next(iter(sentences(said)), "").rstrip(". ")
             if len(sentence.split()) >= _MIN_WORDS and not _NONE.match(sentence):
-                found.append((kind, sentence.rstrip(":")))
+                is_clause = _CLAUSE.match(sentence)
+                query = f"{title} {_lowered(sentence)}" if is_clause else sentence
+                found.append((kind, query.rstrip(":")))
     return found
 
 

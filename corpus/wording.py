@@ -45,6 +45,7 @@ _POINTER = re.compile(
         | the\s(?:next|previous)\s(?:\w+\s)?(?:definition|formula|lemma|operator|theorem)s?\b
         | like\s[`\w:.]+,?\s(?:but|except)\b
         | this\sis\s(?:the|a)\s(?:main\s)?(?:theorem|lemma|invariant)\b | (?:last\s)?modified\s(?:by|on)\b
+        | finally\b | for\sgenerality\b | have\sto\b | this\s(?:isn't|is\snot|doesn't|does\snot)\b
         | (?:pre|post)-?conditions?\b | we\b | let(?:'s|\sus)\b
         | (?:anchor|author|created|date|example|file\s?name|purpose|usage|version)s?\W*:
         | [\w\s]{1,24}:\s*[\w./-]+\W*$

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 import tree_sitter_java
-from tree_sitter import Language, Node, Parser
+from tree_sitter import Language, Node
 
 from corpus.languages import jml
 from corpus.languages.base import SYNTAX, Contract, Definition, Extraction, grammar
+from corpus.languages.bounded import LIMIT, parse
 from corpus.languages.braces import header, is_licence, text, without_body
 from corpus.languages.excerpt import Cut, excerpt, whole_lines
 
@@ -65,7 +66,10 @@ def extract(source: bytes) -> Extraction:
     if b"\r" in source:
         source = source.replace(b"\r\n", b"\n")
     kept = _without_open_comments(source)
-    root = Parser(language()).parse(kept).root_node
+    tree = parse(language(), kept)
+    if tree is None:
+        return Extraction([], LIMIT)
+    root = tree.root_node
     reader = _Reader(kept)
     reader.read(root, _Scope())
     is_whole = kept is source and not root.has_error

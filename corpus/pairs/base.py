@@ -33,9 +33,16 @@ class Proposal:
     code: str | None = None
 
 
+_SYNTAX = frozenset(
+    "fn pub self static public private protected const async def class struct enum void final override impl "
+    "where str string bool int u8 u16 u32 u64 usize i32 i64 f64 vec option result mut ref dyn".split()
+)
+
+
 def names_of(symbol: str, signature: str) -> frozenset[str]:
     """The stems of the words of a unit's header: what a sentence about it most likely speaks of."""
-    words = identifier_words(symbol) + identifier_words(signature)
+    words = {word for word in identifier_words(signature) if word not in _SYNTAX}
+    words |= set(identifier_words(symbol))
     return frozenset(stem(word) for word in words if len(word) > 1 and word not in STOPWORDS)
 
 

@@ -15,13 +15,13 @@ import polars as pl
 from corpus.pairs.base import CALLABLE, Proposal, names_of, to_pairs
 from corpus.text import sentences, shares_a_word
 
-VERSION = "4"
+VERSION = "5"
 
 _LANGUAGES = ("rust", "java", "cpp")
 """Those whose comments and strings `_TOKEN` knows."""
 
 _MAX_REMARKS, _MAX_MESSAGES = 2, 2
-_MIN_WORDS = 4
+_MIN_WORDS, _MIN_REMARK_WORDS = 4, 5
 
 # Tokens as far as words can hide in them: raw and plain strings, characters, comments.
 _TOKEN = re.compile(
@@ -86,7 +86,7 @@ def words_of(code: str, names: frozenset[str]) -> tuple[list[str], list[str], st
             continue
         if found is None or len(into) >= limit:
             continue
-        if into is remarks and (_LEANS.match(found) or not shares_a_word(found, names)):
+        if into is remarks and not _tells(found, names):
             continue
         into.append(found)
         kept += [code[end : token.start()], replacement]
@@ -95,6 +95,11 @@ def words_of(code: str, names: frozenset[str]) -> tuple[list[str], list[str], st
             kept.append("\n" if not kept[-2].endswith("\n") else "")
     kept.append(code[end:])
     return remarks, messages, "".join(kept)
+
+
+def _tells(remark: str, names: frozenset[str]) -> bool:
+    is_long = len(list(_words(remark))) >= _MIN_REMARK_WORDS
+    return is_long and not _LEANS.match(remark) and shares_a_word(remark, names)
 
 
 def _remark(comment: str) -> str | None:
@@ -118,7 +123,7 @@ def _as_query(text: str) -> str | None:
     letters = sum(character.isalpha() or character.isspace() for character in text)
     if len(words) < _MIN_WORDS or letters < 0.85 * len(text):
         return None
-    return text.strip(" .:,;!")
+    return text.strip(" .:,;!'\"")
 
 
 def _words(text: str) -> Iterator[str]:

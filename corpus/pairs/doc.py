@@ -15,7 +15,7 @@ from corpus.pairs.telling import is_deed
 from corpus.text import conditions, keywords, prose, sentences, shares_a_word
 from corpus.wording import points_elsewhere
 
-VERSION = "3"
+VERSION = "4"
 
 _MAX_PROSE, _MAX_CONDITIONS = 2, 1
 _MIN_KEYWORDS, _MAX_KEYWORDS, _MIN_CONTENT = 4, 8, 4
@@ -63,7 +63,9 @@ def proposals_of(unit: Mapping[str, str]) -> list[Proposal]:
     found = []
     first = every[0]
     is_fit = not points_elsewhere(first) and not _is_of_another(first, language, code)
-    if is_fit and (_says_enough(first) or shares_a_word(first, own)):
+    # The constants and variables of a specification have a label each, and many have the same.
+    is_label = language == "tlaplus" and not _says_enough(first)
+    if is_fit and not is_label and (_says_enough(first) or shares_a_word(first, own)):
         found.append(Proposal(unit_id, every[0].rstrip(". "), "doc", rest))
         words = keywords(every[0], limit=_MAX_KEYWORDS + 1)
         # Fewer words, or none of the symbol's, are what is left of a sentence that said more, and of a

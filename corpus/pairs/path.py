@@ -12,10 +12,10 @@ from corpus.pairs.base import Proposal, to_pairs
 from corpus.quality import Quality, doc_is_usable
 from corpus.text import identifier_words, sentences
 
-VERSION = "3"
+VERSION = "4"
 
 _MAX_PER_FILE = 8
-_MAX_WORDS = 14
+_MAX_WORDS, _MAX_HEADING = 14, 4
 _MEANINGLESS = frozenset(
     """
     src lib mod main rs crates crate core common util utils tests test impl init index java org com net io
@@ -103,9 +103,10 @@ def path_query(unit: dict[str, Any]) -> str:
     if len(symbol) < 2 or is_everywhere or _UNNAMED.match(name):
         return ""
     *folders, file = unit["path"].split("/")[-3:]
+    heading = unit["heading"] if len(unit["heading"].split()) <= _MAX_HEADING else ""
     place = [
         word
-        for part in [*folders, file.split(".")[0], unit["heading"], unit["module"]]
+        for part in [*folders, file.split(".")[0], heading, unit["module"]]
         for word in identifier_words(part)
         if word not in _MEANINGLESS and word not in symbol
     ]

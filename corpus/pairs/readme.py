@@ -21,7 +21,7 @@ from corpus.pairs.names import MAX_MEANINGS, Names
 from corpus.pairs.telling import aim, described, told
 from corpus.text import identifier_words, keywords, sentences
 
-VERSION = "1"
+VERSION = "2"
 
 _MAX_PER_SECTION = 3
 _MIN_SCORE = 0.4
@@ -41,6 +41,13 @@ _BOILERPLATE = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 """Titles of sections that say nothing of the code."""
+
+
+_PRAISE = re.compile(
+    r"(?:the )?(?:usual|general|foundation|heart|core|basis|main|central)\b|try first|provides? both",
+    re.IGNORECASE,
+)
+"""What is said of a role, and not of what is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +109,7 @@ def _candidates(section: dict[str, Any], names: Names) -> Iterator[_Candidate]:
     alone = sum(name["kind"] == "title" for name in section["names"]) == 1
     for name in section["names"]:
         query = _query(name, said) if alone or name["kind"] != "title" else None
-        if query is None or is_foreign(query):
+        if query is None or _PRAISE.match(query) or is_foreign(query):
             continue
         weight = {"title": _TITLE, "prose": _PROSE, "code": _CODE}[name["kind"]]
         places = linked.get(name["paragraph"], ())

@@ -12,7 +12,7 @@ from corpus.pairs.base import Proposal, normal, to_pairs
 from corpus.pairs.proof import counterpart, lean, rust, smtlib, tlaplus
 from corpus.pairs.proof.base import Query, Unit
 
-VERSION = "2"
+VERSION = "3"
 
 _MAX_PER_UNIT = 4
 _MAX_BEARERS = 10

@@ -101,8 +101,8 @@ _WORDS = {
     "distinct": "is not",
 }
 _TYPES = frozenset(
-    "int nat i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize bool char str f32 f64 real Int Nat Bool "
-    "Real Seq Set Map Type Prop Sort".split()
+    "int nat i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize bool char str f32 f64 real Type Prop "
+    "Sort".split()
 )
 # Binders lose the types of their variables: `forall|i: int, j: int|`, `∀ (x : α),`, `\A p \in P :`.
 _RUST_BINDER = re.compile(r"\b(forall|exists|choose)\s*(?:\|([^|]*)\||<([^<>|]*)>)")
@@ -197,7 +197,7 @@ def _named(name: str) -> list[str]:
 
 _EMPTY = frozenset(
     "true false result equals is not at least most less greater than and or old implies for all some in of "
-    "0 1 self other".split()
+    "self other plus minus times divided by modulo to maps append xor prime for".split()
 )
 _MAX_VARIABLES = 0.4
 

@@ -117,6 +117,9 @@ def _about(unit: Unit) -> str:
             if name not in _NOT_UNDER_TEST and owner != "Arbitrary":
                 words += identifier_words(owner) + identifier_words(name)
                 break
+    # `i8 from` and `model with` lack what they are from or with: the file tells.
+    if len(words) < 2 or words[-1] in ("from", "with", "to", "of", "by", "in"):
+        words = [*place(unit).split(), *words]
     return " ".join(dict.fromkeys(words))
 
 

@@ -92,7 +92,9 @@ def _formulas(unit: Unit, kind: str, phrases: tuple[str, ...]) -> Iterator[Query
 
 
 def _plain(formula: str) -> str:
-    """`formula` in the signs of other languages: tuples, selectors, sets of functions and powers."""
+    """`formula` in the signs of other languages; empty where it has some that only TLA+ has."""
+    if re.search(r"!\s*(?:<<|[@\d!:])|:>|@@", formula):
+        return ""
     # Neither `M!Inv` nor `![p]` negates.
     text = re.sub(r"<<|>>|(?<=\w)!(?=\w)|!(?=[\[.])", " ", formula)
     return re.sub(r"(?<!\|)->", " to ", text).replace("^", "**")
@@ -110,7 +112,6 @@ def _instance(unit: Unit) -> Iterator[Query]:
             phrases = (
                 "{0} refines {1}",
                 "refinement mapping from {0} to {1}",
-                "show that {0} implements {1}",
             )
             yield ask(unit, "specification", "instance", phrases, system, target)
 

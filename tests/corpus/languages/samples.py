@@ -306,3 +306,51 @@ A tail.
 (pop 1)
 ''',
 }  # fmt: skip
+
+HOSTILE = {
+    "rust": [
+        *("mod a {\n", "impl A for B {\n", "fn f() {\n", "/// a\n", "#[a]\n", "#[requires(", 'r#"', "|a| "),
+        *("verus! {\n", "verus! { proof fn a() requires a,\n", "fn f() {}\n", "a!{", "<a as ", "&&", "b'"),
+        *("#[cfg(test)] mod a { /** a */ fn f() {} }\n", "forall|i: int| ", "spec fn a(", "macro_rules! a {"),
+    ],
+    "python": [
+        *("class A:\n", "def f(): pass\n", "if a:\n ", '"""\n', "@a\n", "# a\n", "f'{", "lambda: ", "not "),
+        *("class A: x = 1\n", "try:\n", "'''a'''\n", "a = 1\n'''a'''\n", "x if ", "#: a\n", "if a: ", "\t\n"),
+        *("def f():\n    '''a'''\n    pass\n", "async def f(a, \n", "match a:\n case b:\n  "),
+    ],
+    "java": [
+        *("class A {\n", "class A { void f() {\n", "/** a */ void f() {}\n", "//@ requires a;\n", "/*@ a\n"),
+        *("@A(", "a -> ", "A<", "void f();\n", "enum A { B {\n", "/** a\n", '"""\n', "(A) ", "int[] ", "if "),
+        *("class A { /** a */ int f() { return 1; } }\n", "interface A { void f();\n", "//@ ensures (\n"),
+    ],
+    "typescript": [
+        *("class A {\n", "namespace A {\n", "/** a */\n", "@a ", "a => ", "`${", "A<", "export ", "</a>\n"),
+        *("function f(): void;\n", "const a = {\n b: {", "a ? ", "type A = ", "<A>", "/a/ ", "a = b = ", "/** a\n"),
+        *("class A { /** a */ f() { return 1; } }\n", "(function () {\n", "export default ", "<a>\n"),
+    ],
+    "javascript": [
+        *("class A {\n", "function f() {\n", "/** a */\n", "@a ", "a => ", "`${", "<a>", "export ", "</a>\n"),
+        *("exports.a = ", "const a = {\n b: {", "a ? ", "a.b = function () {", "/a/ ", "a = b = ", "/** a\n"),
+        *("class A { /** a */ f() { return 1; } }\n", "(function () {\n", "export default ", "!function(){"),
+    ],
+    "cpp": [
+        *("namespace a {\n", "class A {\n", "template<", "#if a\n", "#else\n", "#define a \\\n", 'R"(', "/// a\n"),
+        *("void f();\n", "void f() {}\n", "A<", "a::", "#if a\nvoid f() {\n#endif\n", "/** a\n", "/*@ a\n"),
+        *("class A { /** a */ int f() { return 1; } };\n", 'extern "C" {\n', "[[a]] ", "A_B(a)\n", "struct "),
+    ],
+    "lean": [
+        *("namespace A\n", "section\n", "mutual\n", "/-- a -/\n", "/-- a\n", "theorem a : b := by\n", "@[a] "),
+        *("end A\n", "def a := 1\n", "open A in\n", 's!"{', "where\n", "variable (a : b)\n", "«", "⟨", "| a => "),
+        *("structure A where\n  a : b\n", "instance : A := ⟨", "private ", "-- a\n", "\n\n", "'a'"),
+    ],
+    "tlaplus": [
+        *("---- MODULE A ----\n", "====\n", "A == 1\n", "\\* a\n", "(* a *)\n", "(* a\n", "/\\ a\n", "\\/ a\n"),
+        *("LET a == 1 IN\n", "THEOREM a\n", "<1>1. a\n", "a[x \\in S] == ", "LOCAL ", "(* --algorithm a\n"),
+        *("VARIABLE a,\n", "RECURSIVE a(_)\n", "IF a THEN\n", "----\n", "PROOF\n", "A(b) ==\n  (* a *)\n"),
+    ],
+    "smtlib": [
+        *("(assert ", "; a\n", "(push 1)\n", "(define-fun a () Int 1)\n", "|a\n", '"a\n', "(let ((a b)) ", "(! a\n"),
+        *("(declare-const a Int)\n", "(check-sat)\n", "(define-fun-rec a (", "(exit)\n", ")\n", ":named a "),
+    ],
+}  # fmt: skip
+"""What opens something in each language, or is small and read closely."""

@@ -54,7 +54,7 @@ def test_a_pair_says_all() -> None:
     row = schema.conform(found, schema.PAIRS).to_pylist()[0]
     assert found.height == 1
     assert (row["query"], row["positive"]) == (QUERY, LONG_CODE)
-    assert (row["query_kind"], row["pair_type"], row["builder"]) == ("prose", "readme", "rust-1/1")
+    assert (row["query_kind"], row["pair_type"], row["builder"]) == ("prose", "readme", "rust-1/2")
     assert row["doc_rest"] == "Stable."
 
 
