@@ -15,24 +15,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+try:
+    import yaml
 
-from common.atomic import replacing_folder, write_json, write_text
-from common.device import pick
-from common.errors import ProvenderError
-from training.checkpoint import (
-    MANIFEST,
-    PROVENANCE,
-    base_version,
-    data_version,
-    fingerprint,
-    is_current,
-    manifest,
-    read_manifest,
-    write_provenance,
-)
-from training.pipes import session
-from training.recipe import Recipe, load_recipe
+    from common.atomic import replacing_folder, write_json, write_text
+    from common.device import pick
+    from common.errors import ProvenderError
+    from training.checkpoint import (
+        MANIFEST,
+        PROVENANCE,
+        base_version,
+        data_version,
+        fingerprint,
+        is_current,
+        manifest,
+        read_manifest,
+        write_provenance,
+    )
+    from training.pipes import session
+    from training.recipe import Recipe, load_recipe
+except KeyboardInterrupt:  # Ctrl-C while the libraries load: nothing was begun
+    sys.exit(130)
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,8 @@ def main(arguments: list[str]) -> int:
             contracts = f"{tally.attached / tally.specified:.1%}" if tally.specified else "-"
             print(
                 f"{folder.name} {language}: {tally.files} files, {tally.units} units; "
-                f"of {tally.headers} headers {tally.found} found ({share}); of {tally.specified} with a contract {contracts} have it"
+                f"of {tally.headers} headers {tally.found} found ({share}); "
+                f"of {tally.specified} with a contract {contracts} have it"
             )
             print(f"   kinds {dict(tally.kinds.most_common(12))}")
             print(f"   dialects {dict(tally.dialects)} faults {dict(tally.faults)}")

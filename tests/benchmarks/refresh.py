@@ -66,8 +66,8 @@ class Pipeline:
             self.snapshot, self._store.read, self._policy, self._source, self.files
         )
         lap("files")
-        units, barren = (self.found.units, self.found.barren) if self.found else (None, None)
-        self.found = extract_units(self.files, self._store.read, "rust", units, barren)
+        units, parsed = (self.found.units, self.found.parsed) if self.found else (None, None)
+        self.found = extract_units(self.files, self._store.read, "rust", units, parsed)
         lap("units")
         for name, (build, version) in _BUILDERS.items():
             self.pairs[name] = refresh(build, version, self.found.units, self.pairs.get(name))

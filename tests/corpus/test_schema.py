@@ -41,7 +41,9 @@ def test_conform_casts_to_the_column_types() -> None:
     found = schema.conform(drops().cast({"pairs": pl.Int8}), schema.DROPS)
 
     assert found.schema.equals(schema.DROPS)
-    assert found.to_pylist() == [{"source": "a", "language": "rust", "pair_type": "doc", "reason": "why", "pairs": 1}]
+    assert found.to_pylist() == [
+        {"source": "a", "language": "rust", "pair_type": "doc", "reason": "why", "pairs": 1}
+    ]
 
 
 def test_conform_keeps_allowed_nulls() -> None:

@@ -32,7 +32,7 @@ _SPOKEN = {
     **dict.fromkeys(("∩", "\\cap", "\\intersect", "⊓"), "intersection"),
     **dict.fromkeys(("∀", "\\A", "forall"), "for all"),
     **dict.fromkeys(("∃", "\\E", "exists", "∃!"), "for some"),
-    **dict.fromkeys(("λ", "fun", "LAMBDA", "choose", "CHOOSE", "\\A\\A", "\\EE"), ""),
+    **dict.fromkeys(("choose", "CHOOSE", "\\A\\A", "\\EE"), ""),
     **dict.fromkeys(("[]", "□"), "always"),
     **dict.fromkeys(("<>", "◇"), "eventually"),
     **dict.fromkeys(("~>", "↝"), "leads to"),
@@ -49,7 +49,6 @@ _SPOKEN = {
     **dict.fromkeys(("\\", "∖", "\\setminus"), "without"),
     "-": "minus",
     "∣": "divides",
-    "∘": "after",
     "⁻¹": "inverse",
     "**": "to the power of",
     "^": "xor",
@@ -115,7 +114,7 @@ _PREFIXES = re.compile(r"(?:^|(?<=[(\[,=<>|!+{;])|(?<=&)(?!&))\s*([*^&]{1,4})(?=
 _GENERICS = re.compile(r"::\s*<[^<>()]*(?:<[^<>()]*>[^<>()]*)*>")
 # Programs in a formula's place, and operators that have no word: `<$>`, `>>=`, `<+~`, `|>`.
 _NO_FORMULA = re.compile(
-    r"\bmatch\b|\b(?:with|then|let|do)\s*$|\b(?:let|if|do|fun)\b.*(?:\{|=>|;)|;|<[$*|&+~]|[$*|&]>|>>=|[|]>|<[|]|::[.]|\^#|\*\*[#+*]|\bdo\b"
+    r"λ|\b(?:fun|LAMBDA)\b|\bmatch\b|\b(?:with|then|let|do)\s*$|\b(?:let|if|do|fun)\b.*(?:\{|=>|;)|;|<[$*|&+~]|[$*|&]>|>>=|[|]>|<[|]|::[.]|\^#|\*\*[#+*]|\bdo\b"
 )
 _VARIABLE = re.compile(r"[^\W\d][\d₀-₉ₐ-ₜ]*")
 _RESULT = re.compile(r"^\s*\|[^|]*\|\s*")
