@@ -18,7 +18,7 @@ from corpus.languages.cpp_comments import Doc, doc_before, loop_annotations, spe
 from corpus.languages.cpp_macros import Placed, assertions, readable
 from corpus.languages.cpp_names import Name, declared, qualified
 from corpus.languages.cpp_recovery import pieces
-from corpus.languages.excerpt import Cut, excerpt, whole_lines
+from corpus.languages.excerpt import Cut, excerpt, trimmed, whole_lines
 
 VERSION = "cpp-1"
 """Rows made by another version are extracted again."""
@@ -327,9 +327,10 @@ class _Walk:
         place: int | None = None,
     ) -> None:
         """Puts a unit at the end of those found, or before its members at `place`."""
-        source, start = self.source, item.outer.start_byte
-        end = item.outer.end_byte
+        source, begin, end = self.source, item.outer.start_byte, item.outer.end_byte
         end += source[end : end + 1] == b";"
+        start, end = trimmed(source, begin, end)
+        start_line = item.outer.start_point.row + 1 + source.count(b"\n", begin, start)
         signature = header(source, start, header_end).rstrip(" ;\\")
         definition = Definition(
             kind=kind,
@@ -339,8 +340,8 @@ class _Walk:
             signature=signature,
             doc=doc.text if doc else "",
             code=excerpt(source, start, end, in_order(cuts) if cuts else ()),
-            start_line=item.outer.start_point.row + 1,
-            end_line=_last_row(item.outer) + 1,
+            start_line=start_line,
+            end_line=start_line + source.count(b"\n", start, end),
             attributes=self._attributes(item.node)
             if "[[" in signature or "__" in signature
             else [],

@@ -11,7 +11,7 @@ from tree_sitter import Node
 
 from corpus.languages.base import Definition
 from corpus.languages.braces import comment_text, header, in_order, is_licence, text, without_body
-from corpus.languages.excerpt import Cut, excerpt, whole_lines
+from corpus.languages.excerpt import Cut, excerpt, trimmed, whole_lines
 
 _MAX_DEPTH = 50  # no person nests namespaces deeper; a hostile file might
 _FILE_DOC = re.compile(
@@ -215,7 +215,8 @@ class _Walk:
         if value is not None and value.type in _FUNCTIONS:
             fields = ("name", "property", "key")
             key = next(filter(None, map(node.child_by_field_name, fields)), None)
-            self._callable(_name(key, self.source), value, statement, scope)
+            if name := _name(key, self.source):
+                self._callable(name, value, statement, scope)
 
     def _class(self, node: Node, statement: _Statement, scope: _Scope, name: str = "") -> None:
         body = node.child_by_field_name("body")
@@ -307,6 +308,8 @@ class _Walk:
             (cuts if is_inside else scope.cuts).append(lines)
         end = statement.node.end_byte
         end += self.source[end : end + 1] == b";"
+        start, end = trimmed(self.source, first.start_byte, end)
+        start_line = first.start_point.row + 1 + self.source.count(b"\n", first.start_byte, start)
         definition = Definition(
             kind=kind,
             symbol=scope.qualified(name),
@@ -314,9 +317,9 @@ class _Walk:
             module=scope.module,
             signature=header(self.source, statement.head, header_end).rstrip(" =;"),
             doc=statement.doc,
-            code=excerpt(self.source, first.start_byte, end, in_order(cuts) if cuts else ()),
-            start_line=first.start_point.row + 1,
-            end_line=statement.node.end_point.row + 1,
+            code=excerpt(self.source, start, end, in_order(cuts) if cuts else ()),
+            start_line=start_line,
+            end_line=start_line + self.source.count(b"\n", start, end),
             attributes=[text(each, self.source) for each in statement.decorators],
         )
         self.found.insert(len(self.found) if place is None else place, definition)

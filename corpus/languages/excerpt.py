@@ -32,6 +32,13 @@ def indentation(source: bytes, at: int) -> bytes:
     return line[: len(line) - len(line.lstrip())]
 
 
+def trimmed(source: bytes, start: int, end: int) -> tuple[int, int]:
+    """`start` and `end` without the white space there: of what is incomplete, the parser takes it along."""
+    within = source[start:end]
+    first = end - len(within.lstrip())
+    return first, max(first, start + len(within.rstrip()))
+
+
 def whole_lines(source: bytes, start: int, end: int) -> Cut:
     """Leaves out a comment with the lines that it has for itself; with the blanks after it elsewhere."""
     begin = source.rfind(b"\n", 0, start) + 1
@@ -41,4 +48,4 @@ def whole_lines(source: bytes, start: int, end: int) -> Cut:
         return (begin, stop, b"")
     while source[end : end + 1] in (b" ", b"\t"):
         end += 1
-    return (start, end, b"")
+    return (start, end, b" " if source[start - 1 : start].strip() else b"")

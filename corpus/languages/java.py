@@ -221,7 +221,7 @@ class _Reader:
         is_constant = node.type == "constant_declaration" or (
             {"static", "final"} <= set(declared.signature.split())
         )
-        if declared.doc and is_constant:
+        if declared.name and declared.doc and is_constant:
             self.found.append(self._definition(declared, scope, [], is_test=scope.is_test))
             scope.cuts.extend(declared.doc_cuts)
 

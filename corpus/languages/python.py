@@ -267,7 +267,7 @@ class _Reader:
         if assignment is None or assignment.type != "assignment":
             return
         left = assignment.child_by_field_name("left")
-        if left is None or left.type != "identifier":
+        if left is None or left.type != "identifier" or left.is_missing:
             return
         typed = assignment.child_by_field_name("type") or left
         start, end = statement.start_byte, statement.end_byte

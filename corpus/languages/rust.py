@@ -13,6 +13,7 @@ from tree_sitter import Language, Node, Point, Range
 from corpus.languages import verus
 from corpus.languages.base import SYNTAX, Contract, Definition, Extraction, grammar
 from corpus.languages.bounded import LIMIT, parse
+from corpus.languages.excerpt import trimmed
 from corpus.languages.rust_contracts import Specifications
 from corpus.languages.rust_text import (
     FUNCTIONS,
@@ -219,7 +220,8 @@ class _Walk:
         if silent and not said.doc and (kind in _CONSTANTS or not contracts):
             return
         name = text(node.child_by_field_name("name"), source)
-        code = block(node, written, said.attributes, source)
+        _, end = trimmed(source, node.start_byte, node.end_byte)
+        code = block(node, written.rstrip(), said.attributes, source)
         self.found.append(
             Definition(
                 kind="method" if scope.owner and kind in FUNCTIONS else _KINDS[kind],
@@ -230,7 +232,7 @@ class _Walk:
                 doc=said.doc,
                 code=code,
                 start_line=(said.first or node).start_point.row + 1,
-                end_line=node.end_point.row + 1,
+                end_line=node.end_point.row + 1 - source.count(b"\n", end, node.end_byte),
                 attributes=said.attributes,
                 contracts=contracts,
                 is_test=scope.is_test or _is_test(said.attributes),

@@ -182,7 +182,7 @@ class _File:
         if not forms or len(self.rows) > _LONGEST_SCRIPT or len(self.source) > _LARGEST_SCRIPT:
             return
         sources = [(form, _SOURCE.match(self.source, *form)) for form in forms]
-        stated = [(form, found[1] or found[2]) for form, found in sources if found]
+        stated = [(form, found[1] or found[2] or b"") for form, found in sources if found]
         said = [self._opening(), *(text.decode("utf-8", "replace") for _, text in stated)]
         doc = "\n\n".join(filter(None, map(_prose, said)))
         start, end = forms[0][0], forms[-1][1]
@@ -331,7 +331,7 @@ class _File:
         return Definition(
             kind=kind,
             symbol=symbol,
-            name=symbol.strip("|"),
+            name=symbol.strip("|") or symbol,
             module="",
             signature=signature if len(signature) <= longest else f"{signature[:longest]} …",
             doc=doc,

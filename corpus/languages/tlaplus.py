@@ -10,7 +10,7 @@ from functools import cached_property
 from operator import itemgetter
 
 from corpus.languages.base import Contract, Definition, Extraction
-from corpus.languages.excerpt import excerpt
+from corpus.languages.excerpt import excerpt, trimmed
 from corpus.languages.tlaplus_algorithms import algorithms, translated
 from corpus.languages.tlaplus_comments import (
     Block,
@@ -176,6 +176,7 @@ class _Definitions:
     ) -> Definition:
         statement = self.file.found[index]
         made = extent(self.file, index)
+        start, end = trimmed(self.file.source, made.start, made.end)
         return Definition(
             kind=kind,
             symbol=symbol,
@@ -183,9 +184,9 @@ class _Definitions:
             module=statement.module,
             signature=signature,
             doc=made.doc,
-            code=excerpt(self.file.source, made.start, made.end, made.cuts),
-            start_line=self._row(made.start),
-            end_line=self._row(made.end - 1),
+            code=excerpt(self.file.source, start, end, made.cuts),
+            start_line=self._row(start),
+            end_line=self._row(end - 1),
             attributes=made.attributes,
             contracts=clauses,
             heading=self.file.about[index].heading,

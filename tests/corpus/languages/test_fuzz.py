@@ -78,7 +78,7 @@ TOKEN = re.compile(r"\w+|[^\w\s\ufffd]")
 
 def squeezed(text: str) -> str:
     """Without white space, and without what stands for bytes that are no text: one or more of it."""
-    return re.sub(r"[\s\ufffd]+", "", text)
+    return re.sub(r"[ \t-\r\ufffd]+", "", text)
 
 
 def lines_of(content: bytes) -> list[str]:
