@@ -196,9 +196,9 @@ class _Walk:
 
     def _signature(self, node: Node, statement: _Statement, scope: _Scope) -> None:
         """One overload, or what is implemented elsewhere: a unit only if documented."""
-        if not statement.is_documented:
-            return
         name = _name(node.child_by_field_name("name"), self.source)
+        if not name or not statement.is_documented:
+            return
         if not self._is_overload(scope.qualified(name)):
             self._overloaded = len(self.found)
         kind = "method" if scope.owner else "function"
@@ -235,7 +235,7 @@ class _Walk:
         rest = node.child_by_field_name("body") or node.child_by_field_name("value")
         kind = "enum" if node.type == "enum_declaration" else "type"
         name = _name(node.child_by_field_name("name"), self.source)
-        if rest is not None:
+        if rest is not None and name:
             self._add(kind, name, statement, scope, rest.start_byte)
 
     def _variables(self, node: Node, statement: _Statement, scope: _Scope) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from corpus.extract import SUPPORTED, definitions
 from corpus.languages.base import Definition
-from tests.corpus.languages.samples import HOSTILE, SAMPLES
+from tests.corpus.languages.samples import SAMPLES
 
 # A hang is in a parser written in C, which no signal gets out of.
 pytestmark = pytest.mark.timeout(120, method="thread")
@@ -137,7 +137,7 @@ def check(language: str, content: bytes) -> None:
 
 
 def test_every_language_has_a_sample_with_definitions() -> None:
-    assert set(SAMPLES) == set(HOSTILE) == set(REMARKS) == SUPPORTED
+    assert set(SAMPLES) == set(REMARKS) == SUPPORTED
     for language, text in SAMPLES.items():
         found = definitions(language, text.encode())
         assert len(found.definitions) >= 4, language
@@ -190,19 +190,6 @@ def test_definitions_further_down_are_the_same_further_down(language: str) -> No
     assert [each.code for each in after] == [each.code for each in before]
 
 
-def towers(piece: str, size: int) -> Iterator[str]:
-    """`piece` again and again: as deep as nothing is refused for, open and closed, or `size` long."""
-    depth = sum(piece.count(each) for each in "([{") - sum(piece.count(each) for each in ")]}")
-    if depth <= 0:
-        yield piece * (size // len(piece))
-        return
-    closing = "".join(")]}"["([{".index(each)] for each in reversed(piece) if each in "([{")
-    times = 900 // depth
-    yield piece * times
-    tower = piece * times + closing * times + "\n"
-    yield tower * max(1, size // len(tower))
-
-
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize(
     "piece",
@@ -213,14 +200,4 @@ def towers(piece: str, size: int) -> Iterator[str]:
     ids=ascii,
 )  # fmt: skip
 def test_any_number_of_anything_ends(language: str, piece: str) -> None:
-    for tower in towers(piece, 50_000):
-        definitions(language, tower.encode())
-        check(language, f"{SAMPLES[language]}{tower}{SAMPLES[language]}".encode())
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_any_number_of_what_a_language_opens_ends(language: str) -> None:
-    for piece in HOSTILE[language]:
-        for tower in towers(piece, 50_000):
-            check(language, tower.encode())
-            check(language, f"{SAMPLES[language]}{tower}{SAMPLES[language]}".encode())
+    check(language, f"{SAMPLES[language]}{piece * 400}{SAMPLES[language]}".encode())
