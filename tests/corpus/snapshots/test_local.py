@@ -92,7 +92,7 @@ def bait(tmp_path: Path, repository: Repository) -> Path:
     hooks = tmp_path / "hooks"
     hooks.mkdir()
     for name in ("evil", "post-index-change", "post-checkout", "reference-transaction"):
-        (hooks / name).write_text(f"#!/bin/sh\ntouch {marker}\ncat\n")
+        (hooks / name).write_text(f"#!/bin/sh\ntouch {marker}\n")
         (hooks / name).chmod(0o755)
     evil = str(hooks / "evil")
     repository.write(".gitattributes", "* filter=evil diff=evil\n")
