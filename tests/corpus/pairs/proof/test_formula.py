@@ -1,5 +1,3 @@
-import time
-
 import pytest
 
 from corpus.pairs.proof.formula import MAX_WORDS, spoken, written
@@ -137,7 +135,4 @@ def test_same_word_twice_in_a_row_is_said_once() -> None:
     ],
 )
 def test_hostile_formula_ends(hostile: str) -> None:
-    started = time.monotonic()
-    spoken(hostile)
-
-    assert time.monotonic() - started < 5
+    assert len(spoken(hostile).split()) <= MAX_WORDS
