@@ -5,44 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
-from functools import cache
-from importlib import import_module
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from common.hashing import digest
 from corpus import paths, provenance, redact, schema
 from corpus.files import FORMAL_LANGUAGES, Contents, bytes_missing
-from corpus.languages.base import Definition, Extraction, Extractor
+from corpus.isolated import extractions
+from corpus.languages.base import Definition
+from corpus.reading import SUPPORTED, reader
 from corpus.text import prose
-
-_MODULES = {
-    "rust": "corpus.languages.rust",
-    "python": "corpus.languages.python",
-    "java": "corpus.languages.java",
-    "typescript": "corpus.languages.typescript",
-    "javascript": "corpus.languages.javascript",
-    "cpp": "corpus.languages.cpp",
-    "lean": "corpus.languages.lean",
-    "tlaplus": "corpus.languages.tlaplus",
-    "smtlib": "corpus.languages.smtlib",
-}
-
-SUPPORTED = frozenset(_MODULES)
-
-NESTED = "nested_too_deep"
-"""The fault of a file that no person wrote: its brackets are nested deeper than any code's."""
 
 VERSION = "1"
 """Part of every extractor's version: raise it when rows come out otherwise for the same definitions."""
 
-_MAX_NESTING = 1000
 _CHUNK_ROWS = 4096
-
-_NO_BRACKET = bytes(set(range(256)) - set(b"([{)]}"))
 
 
 @dataclass(frozen=True)
@@ -58,38 +37,10 @@ class Extracted:
     counts: Counter[str]
 
 
-@cache
-def extractor(language: str) -> tuple[Extractor, str]:
-    """The `extract` function of a language's module, and the version of what its rows depend on."""
-    module = import_module(_MODULES[language])
-    about = f"{VERSION}/paths-{paths.VERSION}/redact-{redact.VERSION}"
-    return module.extract, f"{module.VERSION}/{about}"
-
-
 def versions() -> dict[str, str]:
-    """The extractor version of every supported language."""
-    return {language: extractor(language)[1] for language in sorted(SUPPORTED)}
-
-
-def definitions(language: str, content: bytes) -> Extraction:
-    """The definitions of one file of a supported language: the front door of the language modules.
-
-    Byte order marks and carriage returns go; what is nested beyond reason is refused by name.
-    """
-    extract, _ = extractor(language)
-    source = content.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
-    if _nesting(source) > _MAX_NESTING:
-        return Extraction([], NESTED)
-    return extract(source)
-
-
-def _nesting(source: bytes) -> int:
-    """The deepest nesting of brackets, those in strings and comments counted, too."""
-    brackets = np.frombuffer(source.translate(None, _NO_BRACKET), np.uint8)
-    opens = (brackets == ord("(")) | (brackets == ord("[")) | (brackets == ord("{"))
-    depth = np.cumsum(np.where(opens, 1, -1))
-    lowest = np.minimum.accumulate(np.minimum(depth, 0))
-    return int((depth - lowest).max(initial=0))
+    """The extractor version of every supported language: of all that its rows depend on."""
+    about = f"{VERSION}/paths-{paths.VERSION}/redact-{redact.VERSION}"
+    return {name: f"{reader(name).VERSION}/{about}" for name in sorted(SUPPORTED)}
 
 
 def extract_units(
@@ -176,20 +127,27 @@ def _parsed(
         places.setdefault(file["blob_sha"], []).append(file)
     rows: list[dict] = []
     files: list[dict] = []
-    for blob, content in contents(places) if places else ():
-        clean, found = redact.redact(content.removeprefix(b"\xef\xbb\xbf"))
-        for file in places.pop(blob):
-            # The same bytes may lie under two names, and so in two languages.
-            extraction = definitions(file["language"], clean)
-            numbered = _numbered(extraction.definitions)
-            rows += [_row(file, *each, domain, found) for each in numbered]
-            files.append({**file, "fault": extraction.fault, "units": len(numbered)})
+    for (file, found), extraction in extractions(_read(contents, places)):
+        numbered = _numbered(extraction.definitions)
+        rows += [_row(file, *each, domain, found) for each in numbered]
+        files.append({**file, "fault": extraction.fault, "units": len(numbered)})
         if len(rows) > _CHUNK_ROWS:
             yield _frame(rows, schema.UNITS), _frame(files, schema.PARSED)
             rows, files = [], []
     if places:
         raise bytes_missing(fresh["source"][0], len(places))
     yield _frame(rows, schema.UNITS), _frame(files, schema.PARSED)
+
+
+def _read(
+    contents: Contents, places: dict[str, list[dict]]
+) -> Iterator[tuple[tuple[dict, list[redact.Found]], str, bytes]]:
+    """Each file of `places` with what was redacted in it, its language and its bytes; takes it out."""
+    for blob, content in contents(list(places)) if places else ():
+        clean, found = redact.redact(content.removeprefix(b"\xef\xbb\xbf"))
+        for file in places.pop(blob):
+            # The same bytes may lie under two names, and so in two languages.
+            yield (file, found), file["language"], clean
 
 
 def _frame(rows: list[dict], table: pa.Schema) -> pl.DataFrame:

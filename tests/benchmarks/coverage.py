@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from corpus import paths
-from corpus.extract import SUPPORTED, definitions
+from corpus.reading import SUPPORTED, definitions
 
 _RUST_WORDS = (
     r"pub(?:\s*\([^)]*\))?|open(?:\([^)]*\))?|closed|uninterp|broadcast|spec(?:\s*\(\s*checked\s*\))?|proof|exec"

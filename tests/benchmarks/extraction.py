@@ -9,12 +9,11 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from importlib import import_module
 
 import polars as pl
 from tree_sitter import Parser
 
-from corpus.extract import SUPPORTED, extractor
+from corpus.reading import SUPPORTED, reader
 from resources.lake import Lake
 from resources.project import Project
 
@@ -60,10 +59,10 @@ def main() -> int:
     print(f"{'language':12} {'files':>6} {'MB':>6} {'parse MB/s':>11} {'extract MB/s':>13}  ratio")
     for language, sources in sorted(found.items()):
         megabytes = sum(map(len, sources)) / 1e6
-        extract, _ = extractor(language)
-        extracting = megabytes / best_seconds(extract, sources)
+        module = reader(language)
+        extracting = megabytes / best_seconds(module.extract, sources)
         line = f"{language:12} {len(sources):6} {megabytes:6.1f}"
-        grammar = getattr(import_module(extract.__module__), "language", None)
+        grammar = getattr(module, "language", None)
         if grammar is None:
             print(f"{line} {'-':>11} {extracting:13.1f}  floor: {_SCANNED:.0f} MB/s")
             continue

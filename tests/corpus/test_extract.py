@@ -7,7 +7,8 @@ import pytest
 from common.errors import ProvenderError
 from common.hashing import git_object
 from corpus import schema
-from corpus.extract import SUPPORTED, Extracted, definitions, extract_units, versions
+from corpus.extract import Extracted, extract_units, versions
+from corpus.reading import SUPPORTED, definitions
 from corpus.files import classify
 from corpus.languages.base import Extraction
 from corpus.sources import GitSource, Repository

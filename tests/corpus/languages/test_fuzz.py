@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from corpus.extract import SUPPORTED, definitions
+from corpus.reading import SUPPORTED, definitions
 from corpus.languages.base import Definition
 from tests.corpus.languages.samples import SAMPLES
 
