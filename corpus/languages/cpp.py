@@ -9,10 +9,9 @@ from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 
 import tree_sitter_cpp
-from tree_sitter import Language, Node
+from tree_sitter import Language, Node, Parser
 
 from corpus.languages.base import SYNTAX, Contract, Definition, Extraction, grammar
-from corpus.languages.bounded import LIMIT, parse
 from corpus.languages.braces import header, in_order, text, without_body
 from corpus.languages.cpp_comments import Doc, doc_before, loop_annotations, specification
 from corpus.languages.cpp_macros import Placed, assertions, readable
@@ -50,9 +49,7 @@ def language() -> Language:
 def extract(source: bytes) -> Extraction:
     """The definitions of a file in order; declarations, aliases and macros if they are documented."""
     masked, contracts = readable(source)
-    tree = parse(language(), masked)
-    if tree is None:
-        return Extraction([], LIMIT)
+    tree = Parser(language()).parse(masked)
     root = tree.root_node
     walk = _Walk(source, contracts)
     walk.items(root.named_children, -1, _Scope())

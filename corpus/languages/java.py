@@ -10,11 +10,10 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 import tree_sitter_java
-from tree_sitter import Language, Node
+from tree_sitter import Language, Node, Parser
 
 from corpus.languages import jml
 from corpus.languages.base import SYNTAX, Contract, Definition, Extraction, grammar
-from corpus.languages.bounded import LIMIT, parse
 from corpus.languages.braces import header, is_licence, text, without_body
 from corpus.languages.excerpt import Cut, excerpt, whole_lines
 
@@ -66,9 +65,7 @@ def extract(source: bytes) -> Extraction:
     if b"\r" in source:
         source = source.replace(b"\r\n", b"\n")
     kept = _without_open_comments(source)
-    tree = parse(language(), kept)
-    if tree is None:
-        return Extraction([], LIMIT)
+    tree = Parser(language()).parse(kept)
     root = tree.root_node
     reader = _Reader(kept)
     reader.read(root, _Scope())

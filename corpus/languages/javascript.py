@@ -5,10 +5,9 @@ from __future__ import annotations
 from functools import cache
 
 import tree_sitter_javascript
-from tree_sitter import Language
+from tree_sitter import Language, Parser
 
 from corpus.languages.base import SYNTAX, Extraction, grammar
-from corpus.languages.bounded import LIMIT, parse
 from corpus.languages.ecmascript import definitions
 
 VERSION = "javascript-1"
@@ -22,8 +21,6 @@ def language() -> Language:
 
 def extract(source: bytes) -> Extraction:
     """The definitions of a file in order."""
-    tree = parse(language(), source)
-    if tree is None:
-        return Extraction([], LIMIT)
+    tree = Parser(language()).parse(source)
     root = tree.root_node
     return Extraction(definitions(root, source), SYNTAX if root.has_error else None)

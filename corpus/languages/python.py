@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from functools import cache
 
 import tree_sitter_python
-from tree_sitter import Language, Node
+from tree_sitter import Language, Node, Parser
 
 from corpus.languages import python_comments, python_contracts
 from corpus.languages.base import SYNTAX, Contract, Definition, Extraction, grammar
-from corpus.languages.bounded import LIMIT, parse
 from corpus.languages.excerpt import Cut, excerpt, indentation
 
 VERSION = "python-1"
@@ -53,9 +52,7 @@ def extract(source: bytes) -> Extraction:
     """
     if b"\r" in source:
         source = source.replace(b"\r\n", b"\n")
-    tree = parse(language(), source)
-    if tree is None:
-        return Extraction([], LIMIT)
+    tree = Parser(language()).parse(source)
     root = tree.root_node
     reader = _Reader(source)
     reader.read(root, _Scope())

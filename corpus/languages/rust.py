@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 import tree_sitter_rust
-from tree_sitter import Language, Node, Point, Range
+from tree_sitter import Language, Node, Parser, Point, Range
 
 from corpus.languages import verus
 from corpus.languages.base import SYNTAX, Contract, Definition, Extraction, grammar
-from corpus.languages.bounded import LIMIT, parse
 from corpus.languages.excerpt import trimmed
 from corpus.languages.rust_contracts import Specifications
 from corpus.languages.rust_text import (
@@ -78,9 +77,7 @@ def extract(source: bytes) -> Extraction:
     Walks files, modules, impls and traits item by item and never enters a body: functions inside
     functions are no search result of their own, and the walk stays cheap beside the parse.
     """
-    tree = parse(language(), source)
-    if tree is None:
-        return Extraction([], LIMIT)
+    tree = Parser(language()).parse(source)
     walk = _Walk(source)
     walk.items(tree.root_node, _Scope())
     return Extraction(walk.found, walk.fault)
@@ -201,9 +198,8 @@ class _Walk:
             return
         (row, column), (last_row, last_column) = tree.start_point, tree.end_point
         inside = Range(Point(row, column + 1), Point(last_row, last_column - 1), start, end)
-        tree_inside = parse(language(), self.source, [inside])
-        if tree_inside is not None:
-            self.items(tree_inside.root_node, scope)
+        parser = Parser(language(), included_ranges=[inside])
+        self.items(parser.parse(self.source).root_node, scope)
 
     def _unit(self, node: Node, kind: str, above: list[Node], scope: _Scope) -> None:
         silent = kind in _SILENT

@@ -6,10 +6,9 @@ import re
 from functools import cache
 
 import tree_sitter_typescript
-from tree_sitter import Language, Node
+from tree_sitter import Language, Node, Parser
 
 from corpus.languages.base import SYNTAX, Extraction, grammar
-from corpus.languages.bounded import LIMIT, parse
 from corpus.languages.ecmascript import definitions
 
 VERSION = "typescript-1"
@@ -39,13 +38,9 @@ def extract(source: bytes) -> Extraction:
     has_tags = b"/>" in source or b"</" in source
     if has_tags and _ELEMENT.search(source):
         likely, other = other, likely
-    tree = parse(likely, source)
-    if has_tags and (tree is None or tree.root_node.has_error):
-        trees = [each for each in (tree, parse(other, source)) if each is not None]
-        tree = min(trees, key=lambda each: _unread(each.root_node), default=None)
-    if tree is None:
-        return Extraction([], LIMIT)
-    root = tree.root_node
+    root = Parser(likely).parse(source).root_node
+    if has_tags and root.has_error:
+        root = min(root, Parser(other).parse(source).root_node, key=_unread)
     return Extraction(definitions(root, source), SYNTAX if root.has_error else None)
 
 

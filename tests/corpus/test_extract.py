@@ -8,9 +8,9 @@ from common.errors import ProvenderError
 from common.hashing import git_object
 from corpus import schema
 from corpus.extract import Extracted, extract_units, versions
-from corpus.reading import SUPPORTED, definitions
 from corpus.files import classify
 from corpus.languages.base import Extraction
+from corpus.reading import SUPPORTED, definitions
 from corpus.sources import GitSource, Repository
 from tests.corpus.frames import COMMIT, ORIGIN, POLICY, SOURCE, contents, snapshot
 

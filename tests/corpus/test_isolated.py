@@ -7,9 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from corpus import isolated
-from corpus.isolated import extractions
+from corpus.isolated import LIMIT, extractions
 from corpus.languages.base import Extraction
-from corpus.languages.bounded import LIMIT
 from corpus.reading import definitions
 
 RUST = b"""\

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from corpus.reading import SUPPORTED, definitions
 from corpus.languages.base import Definition
+from corpus.reading import SUPPORTED, definitions
 from tests.corpus.languages.samples import SAMPLES
 
 # A hang is in a parser written in C, which no signal gets out of.

@@ -4,7 +4,6 @@ import pytest
 
 from corpus.languages import verus
 from corpus.languages.base import SYNTAX, Definition, Extraction
-from corpus.languages.bounded import LIMIT
 from corpus.languages.rust import extract
 
 
@@ -322,11 +321,6 @@ def test_what_only_the_rust_parser_cannot_read_of_verus_is_no_fault() -> None:
 def test_broken_file_has_a_fault_and_a_whole_one_has_none() -> None:
     assert extract(b"fn f() {}\nfn g( {").fault == SYNTAX
     assert extract(b"fn f() {}").fault is None
-
-
-@pytest.mark.parametrize("garbage", [" /// d\n::*" * 5000, 'r#"' * 20000])
-def test_garbage_that_leads_the_parser_astray_is_given_up(garbage: str) -> None:
-    assert extract(f"pub(crate) {garbage}".encode()) == Extraction([], LIMIT)
 
 
 @pytest.mark.parametrize(
