@@ -26,7 +26,9 @@ _LICENCE_SIGNS = ("copyright", "(c)", "licen", "part of", "rights reserved", "pe
 
 def text(node: Node | None, source: bytes) -> str:
     """The text of a node; none of no node."""
-    return "" if node is None else source[node.start_byte : node.end_byte].decode(errors="replace")
+    return (
+        "" if node is None else source[node.start_byte : node.end_byte].decode("utf-8", "replace")
+    )
 
 
 def without_body(body: Node, source: bytes) -> Cut:
@@ -48,7 +50,7 @@ def in_order(cuts: list[Cut]) -> list[Cut]:
 
 def header(source: bytes, start: int, end: int) -> str:
     """The text from `start` to `end` on one line, without comments."""
-    written = source[start:end].decode(errors="replace")
+    written = source[start:end].decode("utf-8", "replace")
     if "//" in written or "/*" in written:
         written = _REMARK.sub(lambda found: found[1] or " ", written)
     return " ".join(written.split())

@@ -84,7 +84,7 @@ class _Walk:
         self._places = [place for place, _ in contracts]
         self._contracts = [contract for _, contract in contracts]
         self._has_assertions = b"contract_assert" in source
-        self._has_annotations = b"/*@" in source or b"//@" in source
+        self._has_annotations = b"@" in source and (b"/*@" in source or b"//@" in source)
         self._handlers: dict[str, Callable[[_Item, _Scope], None]] = {
             "function_definition": self._function,
             "declaration": self._declaration,
@@ -190,12 +190,15 @@ class _Walk:
     ) -> None:
         start = item.outer.start_byte
         end = item.outer.end_byte if body is None else body.start_byte
-        first, last = (bisect_left(self._places, at) for at in (start, end))
-        contracts = self._contracts[first:last]
+        contracts: list[Contract] = []
+        if self._places:
+            first, last = bisect_left(self._places, start), bisect_left(self._places, end)
+            contracts = self._contracts[first:last]
         if item.comments:
             contracts += specification(item.comments, self.source)
         if body is not None:
-            contracts += self._inner_contracts(body)
+            if self._has_assertions or self._has_annotations:
+                contracts += self._inner_contracts(body)
             scope.cuts.append(without_body(body, self.source))
             if name.name in (*name.scopes, scope.owner.rpartition("::")[2]):
                 end = _before_initializers(item.node, end)
@@ -318,7 +321,7 @@ class _Walk:
         *,
         header_end: int,
         doc: Doc | None = None,
-        contracts: Sequence[Contract] = (),
+        contracts: list[Contract] | None = None,
         cuts: list[Cut] | None = None,
         is_test: bool = False,
         place: int | None = None,
@@ -327,7 +330,9 @@ class _Walk:
         source, begin, end = self.source, item.outer.start_byte, item.outer.end_byte
         end += source[end : end + 1] == b";"
         start, end = trimmed(source, begin, end)
-        start_line = item.outer.start_point.row + 1 + source.count(b"\n", begin, start)
+        start_line = item.outer.start_point.row + 1
+        if start > begin:
+            start_line += source.count(b"\n", begin, start)
         signature = header(source, start, header_end).rstrip(" ;\\")
         definition = Definition(
             kind=kind,
@@ -342,7 +347,7 @@ class _Walk:
             attributes=self._attributes(item.node)
             if "[[" in signature or "__" in signature
             else [],
-            contracts=list(contracts),
+            contracts=contracts or [],
             is_test=is_test,
         )
         self.found.insert(len(self.found) if place is None else place, definition)
@@ -368,7 +373,10 @@ def _unwrapped(node: Node) -> Node:
 
 def _is_call(name: Name, node: Node, scope: _Scope) -> bool:
     """Whether what looks like a function without a type calls a macro: it is no constructor."""
-    if not _MACRO_NAME.fullmatch(name.name) or node.child_by_field_name("type"):
+    # Most names have a small letter, and that is told without a pattern.
+    if not name.name.isupper() or not _MACRO_NAME.fullmatch(name.name):
+        return False
+    if node.child_by_field_name("type"):
         return False
     return name.name not in (*name.scopes, scope.owner.rpartition("::")[2])
 

@@ -40,10 +40,7 @@ _COMPILER = re.compile(
     rb"\b__(?:host|device|global|forceinline|noinline|inline|extension)(?:__)?\b"
 )
 _EXPORT = re.compile(rb"^[ \t]*export(?=[ \t]+[A-Za-z])", re.MULTILINE)
-_RARE = (
-    ((b"__device__", b"__host__", b"__forceinline", b"__inline"), _COMPILER),
-    ((b"export module ",), _EXPORT),
-)
+_COMPILER_SIGN = re.compile(rb"__(?:device__|host__|forceinline|inline)")
 _CONTRACT = re.compile(rb"(?<=[)\w>\s])(pre|post)[ \t]*\(")
 _CONTRACT_SIGN = re.compile(rb"p(?:re|ost)[ \t]*\(")  # looked for first: it is found much faster
 _CONTRACT_BEFORE = re.compile(
@@ -68,9 +65,10 @@ def readable(source: bytes) -> tuple[bytes, list[Placed]]:
     """
     contracts = list(_contracts(source))
     spans = [found.span() for found in _MACRO.finditer(source) if _hides(found, source)]
-    for words, pattern in _RARE:
-        if any(word in source for word in words):
-            spans += [found.span() for found in pattern.finditer(source)]
+    if _COMPILER_SIGN.search(source):
+        spans += [found.span() for found in _COMPILER.finditer(source)]
+    if b"export module " in source:
+        spans += [found.span() for found in _EXPORT.finditer(source)]
     if not spans and not contracts:
         return source, []
     masked = bytearray(source)

@@ -60,7 +60,9 @@ def qualified(node: Node | None, source: bytes, *, is_function: bool = False) ->
     if node is None or len(scopes) > _MAX_DEPTH:
         return None
     name = _bare(node, source)
-    if name in _KEYWORDS or not _NAME.fullmatch(name) or not all(map(str.isidentifier, scopes)):
+    if name in _KEYWORDS or not (name.isidentifier() or _NAME.fullmatch(name)):
+        return None
+    if scopes and not all(map(str.isidentifier, scopes)):
         return None
     return Name(tuple(scopes), name, is_function or node.type == "operator_cast")
 

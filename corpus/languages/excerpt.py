@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 Cut = tuple[int, int, bytes]
 """The first byte to leave out, the first byte to keep again, and what stands for what was between."""
 
 
-def excerpt(source: bytes, start: int, end: int, cuts: Iterable[Cut] = ()) -> str:
+def excerpt(source: bytes, start: int, end: int, cuts: Sequence[Cut] = ()) -> str:
     """The text from `start` to `end` without `cuts`, which are in order and do not overlap.
 
     Lines that begin with the white space of the first one lose it; a line of a string that stands
     further left stays as it is and keeps no other line from being dedented.
     """
-    pieces, at = [], start
-    for cut_start, cut_end, put in cuts:
-        pieces += (source[at:cut_start], put)
-        at = cut_end
-    pieces.append(source[at:end])
-    code = b"".join(pieces).rstrip()
-    indent = indentation(source, start)
-    if indent:
-        code = code.replace(b"\n" + indent, b"\n")
+    code = source[start:end]
+    if cuts:
+        pieces, at = [], start
+        for cut_start, cut_end, put in cuts:
+            pieces += (source[at:cut_start], put)
+            at = cut_end
+        code = b"".join([*pieces, source[at:end]])
+    code = code.rstrip()
+    if b"\n" in code:
+        indent = indentation(source, start)
+        if indent:
+            code = code.replace(b"\n" + indent, b"\n")
     return code.decode("utf-8", "replace")
 
 
@@ -34,6 +37,8 @@ def indentation(source: bytes, at: int) -> bytes:
 
 def trimmed(source: bytes, start: int, end: int) -> tuple[int, int]:
     """`start` and `end` without the white space there: of what is incomplete, the parser takes it along."""
+    if not (source[start : start + 1].isspace() or source[end - 1 : end].isspace()):
+        return start, max(start, end)
     within = source[start:end]
     first = end - len(within.lstrip())
     return first, max(first, start + len(within.rstrip()))

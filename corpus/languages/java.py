@@ -144,7 +144,7 @@ class _Reader:
             else:
                 self._other(node, scope)
             if comments:
-                if kind not in _TYPES:
+                if self._has_jml and kind not in _TYPES:
                     self._specify(comments, scope)
                 comments = []
         self._specify(comments, scope)
@@ -228,7 +228,7 @@ class _Reader:
         """A definition; `scope` is the one around a member, and a type's own."""
         node, start, end = declared.node, declared.start, declared.node.end_byte
         is_type = node.type in _TYPES
-        cuts = [each for each in declared.doc_cuts if each[0] >= start]
+        cuts = [each for each in declared.doc_cuts if each[0] >= start] if declared.doc else []
         end_line = node.end_point.row + 1
         return Definition(
             kind=_KINDS[node.type],
@@ -250,14 +250,14 @@ class _Reader:
         named = node.child_by_field_name("declarator") if node.type in _FIELDS else node
         start = node.start_byte
         annotations: list[Node] = []
-        docs = self._doc_comments(comments)
+        docs = self._doc_comments(comments) if comments else []
         if self.source.find(b"@", start, end) >= 0:
             annotations, inside = self._modifiers(node)
             docs = docs or self._doc_comments(inside)
         if self._has_jml:
             start = next((each.start_byte for each in comments if self._specifies(each)), start)
         doc = _doc_text([text(each, self.source) for each in docs]) if docs else ""
-        if not self.found and is_licence(doc):
+        if doc and not self.found and is_licence(doc):
             doc = ""
         return _Declared(
             node=node,
@@ -284,6 +284,8 @@ class _Reader:
     def _contracts(
         self, declared: _Declared, in_comments: Callable[[bytes], list[Contract]]
     ) -> list[Contract]:
+        if not (declared.attributes or self._has_jml):
+            return []
         found = [each for one in declared.attributes for each in jml.of_annotation(one)]
         return found + in_comments(declared.specification) if self._has_jml else found
 
