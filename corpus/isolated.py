@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -48,15 +49,19 @@ def extractions(files: Iterable[tuple[Tag, str, bytes]]) -> Iterator[tuple[Tag, 
     """
     for batch in _batches(files):
         done = 0
-        while done < len(batch):
-            rest = batch[done:]
-            for (tag, *_), extraction in zip(rest, _worker().extractions(rest), strict=False):
-                done += 1
-                yield tag, extraction
+        try:
+            while done < len(batch):
+                rest = batch[done:]
+                for (tag, *_), extraction in zip(rest, _worker().extractions(rest), strict=False):
+                    done += 1
+                    yield tag, extraction
+                if done < len(batch):
+                    stop()
+                    done += 1
+                    yield batch[done - 1][0], Extraction([], LIMIT)
+        finally:
             if done < len(batch):
-                _worker.cache_clear()
-                yield batch[done][0], Extraction([], LIMIT)
-                done += 1
+                stop()  # its answers would be taken for those of the next files
 
 
 def _batches(files: Iterable[tuple[Tag, str, bytes]]) -> Iterator[list[tuple[Tag, str, bytes]]]:
@@ -134,13 +139,13 @@ class _Worker:
                 pipe.close()
 
 
-def _send(pipe: BinaryIO, value: object) -> None:
+def _send(pipe: BinaryIO, value: Any) -> None:
     data = marshal.dumps(value)
     pipe.write(_LENGTH.pack(len(data)) + data)
     pipe.flush()
 
 
-def _receive(pipe: BinaryIO) -> tuple | list | None:
+def _receive(pipe: BinaryIO) -> Any:
     """The next value in `pipe`; null at its end, which may come in the middle of one."""
     head = pipe.read(_LENGTH.size)
     if len(head) < _LENGTH.size:
@@ -150,7 +155,7 @@ def _receive(pipe: BinaryIO) -> tuple | list | None:
     return marshal.loads(data) if len(data) == length else None  # noqa: S302 - our own process wrote it
 
 
-_FIELDS = Definition.__slots__
+_FIELDS = tuple(field.name for field in fields(Definition))
 _CONTRACTS = _FIELDS.index("contracts")
 
 

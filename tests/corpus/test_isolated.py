@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
@@ -73,3 +73,13 @@ def test_fault_of_ours_is_no_fault_of_the_file(capfd: pytest.CaptureFixture[str]
 def test_no_files_start_no_process() -> None:
     assert list(extractions([])) == []
     assert isolated.is_running() is False
+
+
+def test_answers_that_nobody_took_are_not_those_of_the_next_files() -> None:
+    files = [(number, "rust", b"fn f%d() { 1 }\n" % number) for number in range(5)]
+    found = extractions(files)
+    assert isinstance(found, Generator)
+    next(found)
+    found.close()
+
+    assert list(extractions([("a", "rust", RUST)])) == [("a", definitions("rust", RUST))]
