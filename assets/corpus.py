@@ -27,6 +27,10 @@ def place_of(split: str) -> tuple[str, ...]:
 
 
 DROPS = ("corpus_drops", "data.parquet")
+LOSSES = ("corpus_losses", "data.parquet")
+EDGES = ("corpus_edges", "data.parquet")
+WARN_LOSS, FAIL_LOSS = 0.6, 0.9
+"""Shares of a source's units that stand in other sources, too: it is most likely a copy."""
 
 
 @dg.asset(
@@ -56,10 +60,13 @@ def corpus(lake: Lake, project: Project) -> dg.MaterializeResult:
             drops = lake.read(*DROPS)
         else:
             pairs = lake.read_all(places, schema.PAIRS)
-            frame, drops = build.build_corpus(
+            built = build.build_corpus(
                 pairs, splits, curriculum, quality, weights=weights, tombstones=tombstones
             )
+            frame, drops = built.pairs, built.drops
             lake.write(drops, schema.DROPS, *DROPS, fingerprint=fingerprint)
+            lake.write(built.losses, schema.LOSSES, *LOSSES, fingerprint=fingerprint)
+            lake.write(built.edges, schema.EDGES, *EDGES, fingerprint=fingerprint)
             for split in SPLITS:
                 part = frame.filter(split=split)
                 lake.write(part, schema.CORPUS, *place_of(split), fingerprint=fingerprint)
@@ -113,6 +120,27 @@ def no_leak(lake: Lake) -> dg.AssetCheckResult:
         passed=leaks.is_empty(),
         severity=dg.AssetCheckSeverity.ERROR,
         metadata={"leaks": leaks.height, "train": train.height, "held_out": held_out.height},
+    )
+
+
+@dg.asset_check(asset="corpus", description="No source is mostly a copy of others.")
+def no_source_is_a_copy(lake: Lake) -> dg.AssetCheckResult:
+    """Warns of a source that loses 60 % of its units to others, and fails at 90 %."""
+    losses = lake.read(*LOSSES).with_columns(share=pl.col("lost") / pl.col("units"))
+    high = losses.filter(pl.col("share") > WARN_LOSS).sort("share", descending=True)
+    fails = not high.filter(pl.col("share") > FAIL_LOSS).is_empty()
+    return dg.AssetCheckResult(
+        passed=high.is_empty(),
+        severity=dg.AssetCheckSeverity.ERROR if fails else dg.AssetCheckSeverity.WARN,
+        metadata={
+            "target": f"at most {WARN_LOSS:.0%} of a source's units, never {FAIL_LOSS:.0%}",
+            "copies": dg.MetadataValue.md(
+                markdown_table(
+                    ("source", "units", "in other sources", "share"),
+                    ((*row[:3], f"{row[3]:.0%}") for row in high.iter_rows()),
+                )
+            ),
+        },
     )
 
 

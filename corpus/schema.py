@@ -167,6 +167,7 @@ PAIRS = pa.schema(
 CORPUS = pa.schema(
     [
         *PAIRS,
+        _column("cluster_id", _TEXT, "the same for units whose code is nearly the same"),
         _column("split", _TEXT, "train, valid or test"),
         _column("weight", pa.float32(), "how often the sampler draws the pair"),
     ]
@@ -218,6 +219,26 @@ DROPS = pa.schema(
         _column("pair_type", _TEXT, "doc, path …"),
         _column("reason", _TEXT, "why pairs were dropped"),
         _column("pairs", pa.int64(), "how many"),
+    ]
+)
+
+LOSSES = pa.schema(
+    [
+        _column("source", _TEXT, "name of the source in the manifest"),
+        _column("units", pa.int64(), "units whose pairs are fit to be trained on"),
+        _column("lost", pa.int64(), "of those, the ones that repeat a unit of another source"),
+    ]
+)
+
+EDGES = pa.schema(
+    [
+        _column("unit_id_a", _TEXT, "a unit"),
+        _column("source_a", _TEXT, "its source"),
+        _column("unit_id_b", _TEXT, "a unit whose code may be nearly the same"),
+        _column("source_b", _TEXT, "its source"),
+        _column("jaccard", pa.float64(), "exact similarity of their shingles"),
+        _column("near", _FLAG, "whether that makes them near-duplicates"),
+        _column("repeats", _FLAG, "whether the second may be dropped for the first"),
     ]
 )
 

@@ -62,7 +62,7 @@ def pair(number: int, **changes: Any) -> dict[str, Any]:
         "signature": f"fn {symbol}(text)",
         "query_kind": "doc",
         "pair_type": "doc",
-        "unit_id": f"unit{number}",
+        "cluster_id": f"unit{number}",
         "file_context": f"alpha/{noun}.rs",
         "source": "alpha",
         "revision": "1.0",

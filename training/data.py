@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = [
     *("pair_id", "query", "positive", "doc_rest", "signature", "query_kind", "pair_type"),
-    *("unit_id", "file_context", "source", "weight"),
+    *("cluster_id", "file_context", "source", "weight"),
 ]
 
 
@@ -46,7 +46,7 @@ class Example:
 def read_batches(corpus: Path, recipe: Recipe, epoch: int = 0) -> list[list[Example]]:
     """Draw the pairs of `epoch` from the Parquet table or folder `corpus` and batch them.
 
-    No unit and no query appears twice in a batch; within a batch, short documents come first.
+    No query, and no unit or near-duplicate of it, is twice in a batch, in which short documents come first.
 
     Raises:
         ProvenderError: the table is missing, or has too few pairs for one batch.
@@ -145,18 +145,18 @@ def _weight(row: Mapping[str, Any], mixture: Mixture) -> float:
 
 
 def _batch(rows: list[dict[str, Any]], size: int) -> list[list[dict[str, Any]]]:
-    """Fill batches in order; a row whose unit or query is already in the batch waits for the next."""
+    """Fill batches in order; a row whose query or near-duplicate is in the batch waits for the next."""
     batches: list[list[dict[str, Any]]] = []
     waiting = rows
     while len(waiting) >= size:
-        batch, rest, units, queries = [], [], set(), set()
+        batch, rest, clusters, queries = [], [], set(), set()
         for row in waiting:
             query = row["query"].casefold()
-            if len(batch) == size or row["unit_id"] in units or query in queries:
+            if len(batch) == size or row["cluster_id"] in clusters or query in queries:
                 rest.append(row)
                 continue
             batch.append(row)
-            units.add(row["unit_id"])
+            clusters.add(row["cluster_id"])
             queries.add(query)
         if len(batch) < size:
             break

@@ -36,13 +36,13 @@ QUALITY = Quality()
 
 def build(*rows: dict[str, Any], **rules: int) -> tuple[pl.DataFrame, list[tuple]]:
     quality = Quality(default=Rules.model_validate({"max_repetition": 1, **rules}))
-    corpus, drops = build_corpus(pairs(*rows), SPLITS, CURRICULUM, quality)
-    return corpus, drops.select("source", "reason", "pairs").rows()
+    made = build_corpus(pairs(*rows), SPLITS, CURRICULUM, quality)
+    return made.pairs, made.drops.select("source", "reason", "pairs").rows()
 
 
 def built(*rows: dict[str, Any], **options: Any) -> tuple[pl.DataFrame, list[tuple]]:
-    corpus, drops = build_corpus(pairs(*rows), SPLITS, CURRICULUM, QUALITY, **options)
-    return corpus, drops.select("source", "reason", "pairs").rows()
+    made = build_corpus(pairs(*rows), SPLITS, CURRICULUM, QUALITY, **options)
+    return made.pairs, made.drops.select("source", "reason", "pairs").rows()
 
 
 def test_fit_pairs_are_kept_whole() -> None:
@@ -54,10 +54,12 @@ def test_fit_pairs_are_kept_whole() -> None:
 
 
 def test_no_pairs_make_an_empty_corpus() -> None:
-    corpus, drops = build_corpus(pairs(), SPLITS, CURRICULUM, QUALITY)
+    made = build_corpus(pairs(), SPLITS, CURRICULUM, QUALITY)
 
-    assert schema.conform(corpus, schema.CORPUS).num_rows == 0
-    assert schema.conform(drops, schema.DROPS).num_rows == 0
+    assert schema.conform(made.pairs, schema.CORPUS).num_rows == 0
+    assert schema.conform(made.drops, schema.DROPS).num_rows == 0
+    assert schema.conform(made.losses, schema.LOSSES).num_rows == 0
+    assert schema.conform(made.edges, schema.EDGES).num_rows == 0
 
 
 def test_split_is_that_of_the_source() -> None:
@@ -147,11 +149,9 @@ def test_tier_that_is_not_admitted_is_dropped(tier: str) -> None:
 
 def test_tiers_that_are_admitted_can_be_set() -> None:
     curriculum = Curriculum(admit=["strong"], domain_weights={})
-    corpus, _ = build_corpus(
-        pairs(pair(1, license_tier="strong"), pair(2)), SPLITS, curriculum, QUALITY
-    )
+    made = build_corpus(pairs(pair(1, license_tier="strong"), pair(2)), SPLITS, curriculum, QUALITY)
 
-    assert corpus["unit_id"].to_list() == ["u1"]
+    assert made.pairs["unit_id"].to_list() == ["u1"]
 
 
 def test_code_of_a_dropped_licence_does_not_keep_a_copy_out() -> None:
@@ -241,7 +241,7 @@ def test_same_query_may_be_asked_on_both_sides() -> None:
 
 
 def test_drops_are_counted_by_source_language_kind_and_reason() -> None:
-    _, drops = build_corpus(
+    drops = build_corpus(
         pairs(
             pair(1, query="One"),
             pair(2, query="Two"),
@@ -252,7 +252,7 @@ def test_drops_are_counted_by_source_language_kind_and_reason() -> None:
         SPLITS,
         CURRICULUM,
         QUALITY,
-    )
+    ).drops
 
     assert drops.rows() == [
         ("demo", "rust", "doc", "code_too_short", 1),
@@ -284,11 +284,13 @@ def test_corpus_does_not_depend_on_the_order_of_the_pairs() -> None:
     expected = build_corpus(rows, SPLITS, CURRICULUM, QUALITY)
 
     for seed in range(5):
-        corpus, drops = build_corpus(
+        made = build_corpus(
             rows.sample(fraction=1, shuffle=True, seed=seed), SPLITS, CURRICULUM, QUALITY
         )
-        assert corpus.equals(expected[0])
-        assert drops.equals(expected[1])
+        assert made.pairs.equals(expected.pairs)
+        assert made.drops.equals(expected.drops)
+        assert made.losses.equals(expected.losses)
+        assert made.edges.equals(expected.edges)
 
 
 def test_shipped_curriculum_draws_formal_pairs_more_often() -> None:
@@ -317,3 +319,119 @@ def test_weight_must_be_positive(tmp_path: Path) -> None:
 
     with pytest.raises(ProvenderError, match=r"`domain_weights\.rust`"):
         load_curriculum(path)
+
+
+# Near-duplicates
+
+LONG = "\n".join(f"    let step_{n} = left.step_{n}(right);" for n in range(20))
+
+
+def long(name: str, *, sign: str = "+") -> str:
+    return f"fn {name}(left: u64, right: u64) -> u64 {{\n{LONG}\n    left {sign} right\n}}"
+
+
+def test_near_copy_of_one_name_trains_once() -> None:
+    corpus, drops = built(
+        pair(1, symbol="A::add", positive=long("add")),
+        pair(2, symbol="b.add", positive=long("add", sign="-")),
+    )
+
+    assert corpus["unit_id"].to_list() == ["u1"]
+    assert drops == [("demo", Drop.NEAR_CODE.value, 1)]
+
+
+def test_near_duplicate_of_another_name_is_another_answer_of_the_same_cluster() -> None:
+    corpus, drops = built(
+        pair(1, symbol="add", positive=long("add")),
+        pair(2, symbol="sub", positive=long("sub", sign="-")),
+        pair(3, symbol="other"),
+    )
+
+    assert corpus.select("unit_id", "cluster_id").rows() == [
+        *(("u1", "u1"), ("u2", "u1"), ("u3", "u3")),
+    ]
+    assert drops == []
+
+
+@pytest.mark.parametrize("source", ["held", "tuning"])
+def test_near_copy_of_held_out_code_never_trains_whatever_its_name(source: str) -> None:
+    corpus, drops = built(
+        pair(1, symbol="sub", positive=long("sub", sign="-")),
+        pair(2, symbol="add", positive=long("add"), source=source),
+    )
+
+    assert corpus["unit_id"].to_list() == ["u2"]
+    assert drops == [("demo", Drop.NEAR_HELD_OUT.value, 1)]
+
+
+def test_near_copy_of_held_out_code_never_trains_even_where_that_has_no_fit_pair() -> None:
+    corpus, drops = built(
+        pair(1, symbol="sub", positive=long("sub", sign="-")),
+        pair(2, symbol="add", positive=long("add"), source="held", query="Short"),
+    )
+
+    assert corpus.height == 0
+    assert ("demo", Drop.NEAR_HELD_OUT.value, 1) in drops
+
+
+def test_near_copies_among_held_out_code_stay() -> None:
+    corpus, _ = built(
+        pair(1, symbol="add", positive=long("add"), source="held"),
+        pair(2, symbol="add", positive=long("add", sign="-"), source="held"),
+    )
+
+    assert corpus.height == 2
+
+
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [
+        ({"license_tier": "permissive"}, {"license_tier": "weak_lib"}),
+        ({"domain": "formal"}, {"domain": "rust"}),
+        ({"pair_type": "doc"}, {"pair_type": "path", "query_kind": "keywords"}),
+    ],
+    ids=["licence", "weight", "doc"],
+)
+@pytest.mark.parametrize("sign", ["+", "-"], ids=["equal", "near"])
+def test_of_copies_the_better_one_stays(
+    better: dict[str, Any], worse: dict[str, Any], sign: str
+) -> None:
+    for first, second in ((better, worse), (worse, better)):
+        corpus, _ = built(
+            pair(1, symbol="add", positive=long("add"), **first),
+            pair(2, symbol="add", positive=long("add", sign=sign), **second),
+        )
+
+        assert corpus["unit_id"].to_list() == ["u1" if first is better else "u2"]
+
+
+def test_losses_count_what_stands_in_other_sources_too() -> None:
+    made = build_corpus(
+        pairs(
+            *(pair(1, symbol="a"), pair(2, symbol="b", positive=long("b"))),
+            pair(3, symbol="a", positive=code("thing_1"), source="fork"),
+            pair(4, symbol="b", positive=long("b", sign="-"), source="fork"),
+            pair(5, symbol="c", source="fork"),
+        ),
+        {**SPLITS, "fork": "train"},
+        CURRICULUM,
+        QUALITY,
+    )
+
+    assert made.losses.rows() == [("demo", 2, 0), ("fork", 3, 2)]
+
+
+def test_evidence_says_what_was_compared_and_what_followed() -> None:
+    made = build_corpus(
+        pairs(
+            pair(1, symbol="add", positive=long("add")),
+            pair(2, symbol="add", positive=long("add", sign="-")),
+        ),
+        *(SPLITS, CURRICULUM, QUALITY),
+    )
+
+    (edge,) = made.edges.rows(named=True)
+    assert (edge["unit_id_a"], edge["unit_id_b"], edge["near"], edge["repeats"]) == (
+        *("u1", "u2", True, True),
+    )
+    assert 0.9 < edge["jaccard"] < 1

@@ -75,7 +75,9 @@ def test_an_incomplete_last_batch_is_left_out(tmp_path: Path) -> None:
 
 
 def test_no_unit_appears_twice_in_a_batch(tmp_path: Path) -> None:
-    rows = [pair(n, unit_id=f"unit{n % 8}", positive=f"fn unit{n % 8}() {{}}") for n in range(32)]
+    rows = [
+        pair(n, cluster_id=f"unit{n % 8}", positive=f"fn unit{n % 8}() {{}}") for n in range(32)
+    ]
     batches = read_batches(write_corpus(tmp_path / "c.parquet", rows), _mixed())
     assert len(batches) >= 6
     assert all(len({example.document for example in batch}) == 4 for batch in batches)

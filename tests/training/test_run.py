@@ -153,7 +153,7 @@ def test_every_epoch_is_trained(corpus: Path, tiny_model: Path, tmp_path: Path) 
 def test_an_epoch_may_have_fewer_batches_than_the_first(tiny_model: Path, tmp_path: Path) -> None:
     # Drawn in the order B, C, A, A these give one batch of two, in most others two.
     units = ["a", "a", "b", "c"]
-    rows = [pair(number, unit_id=unit) for number, unit in enumerate(units)]
+    rows = [pair(number, cluster_id=unit) for number, unit in enumerate(units)]
     corpus = write_corpus(tmp_path / "c.parquet", rows)
     recipe = tiny_recipe(tiny_model, batch_size=2, epochs=4, seed=_seed_of_uneven_epochs(corpus))
     result = train(recipe, Stage(corpus, tmp_path / "stage"))
