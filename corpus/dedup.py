@@ -84,10 +84,9 @@ def _shingles(texts: Sequence[str]) -> tuple[Hashes, npt.NDArray[np.uint64]]:
 
     Hashes are of the tokens' bytes alone: the same on every machine and with every library.
     """
-    # Each text ends in two tokens that no text has, so that a text of one token has a shingle.
-    listed = (
-        pl.Series(texts, dtype=pl.String).str.extract_all(_TOKENS).list.concat(pl.lit(["", ""]))
-    )
+    # Each text ends in two signs that no text has, so that a text of one token has a shingle.
+    ended = pl.Series(texts, dtype=pl.String) + " \0 \0"
+    listed = ended.str.extract_all(_TOKENS)
     counts = listed.list.len().to_numpy().astype(np.int64)
     encoded = listed.explode().to_arrow().dictionary_encode()
     words = encoded.dictionary.to_pylist()
