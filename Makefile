@@ -31,6 +31,7 @@ ui: $(STAMP) ## Dagster (webserver and daemon) and MLflow on this machine
 bench: $(STAMP) ## throughput as ratios measured in one run
 	@$(BIN)/python -m tests.benchmarks.extraction
 	@$(BIN)/python -m tests.benchmarks.refresh
+	@$(BIN)/python -m tests.benchmarks.repeats
 
 clean: ## remove what was installed and built; the lake stays unless LAKE=1
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .coverage .dagster

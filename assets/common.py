@@ -102,7 +102,9 @@ def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str
 
 
 def _cell(value: Any) -> str:
-    text = f"{len(value)} bytes" if isinstance(value, bytes) else str("" if value is None else value)
+    text = (
+        f"{len(value)} bytes" if isinstance(value, bytes) else str("" if value is None else value)
+    )
     text = " ".join(text.replace("|", "¦").split())
     return text if len(text) <= _PREVIEW_CHARS else text[:_PREVIEW_CHARS] + "…"
 

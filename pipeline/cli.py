@@ -115,6 +115,50 @@ def optout(sources: Sources = None, lake: LakeFolder = None) -> None:
 
 
 @app.command()
+def pairs(
+    reason: Annotated[
+        str, typer.Argument(metavar="REASON", help="With --dropped: only this one, by source.")
+    ] = "",
+    *,
+    source: Annotated[str, typer.Option(help="Name of a source.")] = "",
+    pair_type: Annotated[
+        str, typer.Option("--type", help="doc, path, body, readme, proof or dataset.")
+    ] = "",
+    kind: Annotated[str, typer.Option(help="Kind of query, as keywords or property.")] = "",
+    language: Annotated[str, typer.Option(help="As rust or lean.")] = "",
+    dialect: Annotated[str, typer.Option(help="kani, verus, prusti or creusot.")] = "",
+    tier: Annotated[str, typer.Option(help="Licence tier, as permissive.")] = "",
+    split: Annotated[str, typer.Option(help="train, valid or test.")] = "",
+    domain: Annotated[str, typer.Option(help="general, rust, formal or personal.")] = "",
+    count: Annotated[int, typer.Option("-n", min=1, help="How many to draw.")] = 10,
+    seed: Annotated[int, typer.Option(help="Another seed draws other pairs.")] = 0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line, with all columns.")
+    ] = False,
+    show: Annotated[
+        str | None,
+        typer.Option(metavar="PAIR_ID", help="All of one pair; six characters of its id may do."),
+    ] = None,
+    dropped: Annotated[
+        bool, typer.Option("--dropped", help="Count what was dropped, by reason.")
+    ] = False,
+    targets: Annotated[
+        bool,
+        typer.Option(
+            "--targets", help="The plan's figures, met or not. Reports only: the exit code is 0."
+        ),
+    ] = False,
+    lake: LakeFolder = None,
+) -> None:
+    """Look at the corpus: a random sample of the pairs that fit, with their code."""
+    from pipeline import explore
+
+    filters = explore.Filters(source, pair_type, kind, language, dialect, tier, split, domain)
+    asked = explore.Asked(filters, count, seed, as_json, show, dropped, reason, targets)
+    _told(lambda: explore.explore(asked), None, lake)
+
+
+@app.command()
 def ui(
     port: Annotated[int, typer.Option(help="Dagster's port.")] = 3000,
     mlflow_port: Annotated[int, typer.Option(help="MLflow's port.")] = 5000,

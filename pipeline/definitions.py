@@ -7,14 +7,36 @@ from typing import Any
 
 import dagster as dg
 
-from assets import checkpoints, corpus, eval_queries, files, metrics, pairs, repos, sections, units
+from assets import (
+    checkpoints,
+    corpus,
+    datasets,
+    eval_queries,
+    files,
+    metrics,
+    pairs,
+    repos,
+    sections,
+    units,
+)
 from pipeline.jobs import JOBS
 from resources.lake import Lake
 from resources.project import Project
 from resources.tracking import Tracking
 from resources.trainer import Trainer
 
-STAGES = [repos, files, units, sections, pairs, corpus, eval_queries, checkpoints, metrics]
+STAGES = [
+    repos,
+    files,
+    units,
+    sections,
+    pairs,
+    corpus,
+    datasets,
+    eval_queries,
+    checkpoints,
+    metrics,
+]
 
 
 def build_definitions(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:

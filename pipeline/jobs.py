@@ -1,4 +1,4 @@
-"""Jobs: `ingest` for one source, `refresh_corpus` and `build` for what comes after the sources."""
+"""Jobs: `ingest` for one source, `refresh_corpus` and `build` for what follows, `datasets` for one set."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ _PER_SOURCE = dg.AssetSelection.assets(
     *("repos", "files", "units", "sections"),
     *("doc_pairs", "path_pairs", "body_pairs", "readme_pairs", "proof_pairs"),
 )
+# With its partitions in them, `refresh_corpus` and `build` would want one for everything they make.
+_PER_DATA_SET = dg.AssetSelection.assets("datasets")
 
 INGEST = dg.define_asset_job(
     "ingest",
@@ -21,7 +23,12 @@ REFRESH_CORPUS = dg.define_asset_job(
 )
 BUILD = dg.define_asset_job(
     "build",
-    selection=dg.AssetSelection.all() - _PER_SOURCE,
+    selection=dg.AssetSelection.all() - _PER_SOURCE - _PER_DATA_SET,
     description="All pairs to corpus, checkpoint, model, metrics and report.",
 )
-JOBS = [INGEST, REFRESH_CORPUS, BUILD]
+DATASETS = dg.define_asset_job(
+    "datasets",
+    selection=_PER_DATA_SET,
+    description="One named data set from the corpus, with its card, metadata and notice.",
+)
+JOBS = [INGEST, REFRESH_CORPUS, BUILD, DATASETS]

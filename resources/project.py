@@ -9,6 +9,7 @@ import dagster as dg
 
 from common.errors import ProvenderError
 from corpus.build import Curriculum, load_curriculum
+from corpus.datasets import DataSets, load_datasets
 from corpus.licences import LicencePolicy, load_policy
 from corpus.optout import OptOuts, load_optouts
 from corpus.quality import Quality, load_quality
@@ -34,6 +35,7 @@ class Project(dg.ConfigurableResource):
     optout: str = str(ROOT / "config" / "optout.yaml")
     curriculum: str = str(ROOT / "config" / "curriculum.yaml")
     quality: str = str(ROOT / "config" / "quality.yaml")
+    datasets: str = str(ROOT / "config" / "datasets.yaml")
     recipe: str = str(ROOT / "config" / "train_quickstart.yaml")
 
     def load_manifest(self) -> Manifest:
@@ -61,6 +63,10 @@ class Project(dg.ConfigurableResource):
 
     def load_quality(self) -> Quality:
         return load_quality(Path(self.quality))
+
+    def load_datasets(self) -> DataSets:
+        """PROVENDER_DATASETS, else the file that ships."""
+        return load_datasets(Path(os.environ.get("PROVENDER_DATASETS", self.datasets)))
 
     def recipe_path(self) -> Path:
         return Path(os.environ.get("PROVENDER_RECIPE", self.recipe))

@@ -45,7 +45,7 @@ def test_the_model_descends_from_the_sources() -> None:
     assert {"repos", "files", "units", "doc_pairs", "corpus", "stage_rust", "model"} <= named
 
 
-@pytest.mark.parametrize("job", ["ingest", "refresh_corpus", "build"])
+@pytest.mark.parametrize("job", ["ingest", "refresh_corpus", "build", "datasets"])
 def test_the_jobs_resolve(job: str) -> None:
     assert build_definitions().resolve_job_def(job).name == job
 
@@ -54,7 +54,7 @@ def test_the_jobs_together_make_every_asset() -> None:
     definitions = build_definitions()
     made = {
         key.to_user_string()
-        for name in ("ingest", "build")
+        for name in ("ingest", "build", "datasets")
         for key in definitions.resolve_job_def(name).asset_layer.executable_asset_keys
     }
     assert made == {spec.key.to_user_string() for spec in specs()}
