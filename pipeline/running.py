@@ -43,8 +43,13 @@ def run(
 
 
 def _was_interrupted(event: dg.DagsterEvent) -> bool:
+    # What the interrupt met may have made another error of it, as a library that was being loaded.
     error = event.step_failure_data.error
-    return error is not None and error.cls_name == "DagsterExecutionInterruptedError"
+    while error is not None:
+        if error.cls_name in ("DagsterExecutionInterruptedError", "KeyboardInterrupt"):
+            return True
+        error = error.cause or error.context
+    return False
 
 
 def failures(result: dg.ExecuteInProcessResult) -> list[str]:

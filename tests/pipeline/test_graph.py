@@ -224,7 +224,7 @@ def test_ctrl_c_stops_the_demo_and_the_next_one_goes_on(world: World) -> None:
                 break
         told = running.stdout.read()
         code = running.wait(timeout=60)
-    assert code == 130
+    assert code == 130, told
     assert told.splitlines()[-1] == "stopped; the same command continues where it was"
     assert "Traceback" not in told
     code, told = demo()
