@@ -15,6 +15,7 @@ from assets.common import (
 from assets.pairs import DATASET, TYPES, pairs_of
 from common.hashing import digest
 from corpus import build, schema
+from corpus.cards import mean_chars
 from resources.lake import Lake
 from resources.project import Project
 
@@ -81,17 +82,12 @@ def corpus(lake: Lake, project: Project) -> dg.MaterializeResult:
             "dagster/row_count": frame.height,
             "splits": counts(frame, "split", "pair_type", "query_kind"),
             "languages": counts(frame, "language", "dialect", "pair_type"),
-            "mean_query_chars": _mean_chars(frame, "query"),
-            "mean_code_chars": _mean_chars(frame, "positive"),
+            "mean_query_chars": mean_chars(frame, "query"),
+            "mean_code_chars": mean_chars(frame, "positive"),
             "sources": counts(frame, "split", "source", "revision", "license"),
             "drops": dg.MetadataValue.md(markdown_table(reasons.columns, reasons.iter_rows())),
         },
     )
-
-
-def _mean_chars(frame: pl.DataFrame, column: str) -> float:
-    mean = frame.select(pl.col(column).str.len_chars().mean()).item()
-    return round(mean or 0.0, 1)
 
 
 @dg.asset_check(asset="corpus", description="Every source of the manifest has a snapshot.")

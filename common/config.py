@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -10,7 +9,7 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from common.errors import ProvenderError
+from common.errors import ProvenderError, hint
 
 
 class Settings(BaseModel):
@@ -83,10 +82,8 @@ def _line(node: Any, location: Sequence[int | str]) -> int:
 def _fault(problem: Any, model: type[BaseModel], location: str) -> str:
     if problem["type"] != "extra_forbidden":
         return f"`{location}`: {problem['msg'].removeprefix('Value error, ')}"
-    known = sorted(_known_keys(model))
-    nearest = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1, cutoff=0.5)
-    hint = f"did you mean `{nearest[0]}`?" if nearest else f"known keys: {', '.join(known)}"
-    return f"unknown key `{location}`; {hint}"
+    told = hint(str(problem["loc"][-1]), sorted(_known_keys(model)), "keys")
+    return f"unknown key `{location}`; {told}"
 
 
 def _known_keys(annotation: Any) -> set[str]:

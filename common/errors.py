@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Collection
+
 
 class ProvenderError(Exception):
     """A mistake or fault that its reader can act on; shown without a traceback.
@@ -15,3 +18,11 @@ class ProvenderError(Exception):
     def __init__(self, what: str, *, where: str, remedy: str) -> None:
         self.what, self.where, self.remedy = what, where, remedy
         super().__init__(f"{where}: {what} {remedy}")
+
+
+def hint(value: str, known: Collection[str], what: str = "ones") -> str:
+    """What a message about an unknown `value` ends in: the nearest known one, else all of them."""
+    nearest = difflib.get_close_matches(value, known, n=1, cutoff=0.5)
+    return (
+        f"did you mean `{nearest[0]}`?" if nearest else f"known {what}: {', '.join(sorted(known))}"
+    )

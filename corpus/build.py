@@ -71,9 +71,7 @@ class Built:
     edges: pl.DataFrame
 
 
-_ORDER = [
-    *("source", "path", "start_line", "query_kind", "query", "unit_id", "pair_type", "doc_rest"),
-]
+_ORDER = "source path start_line query_kind query unit_id pair_type doc_rest".split()
 _PREFERRED_TYPES = ["doc", "readme", "proof", "body", "path", "dataset"]
 
 
@@ -172,7 +170,10 @@ def _without_repeats(frame: pl.DataFrame, threshold: float) -> tuple[pl.DataFram
         pl.col("source", "split", "symbol").first(), positive=pl.col("positive").get(whole)
     )
     found = repeats.find(units, threshold)
-    frame = frame.join(found.units, on="unit_id", how="left", suffix="_near").with_columns(
+    joined = frame.join(
+        found.units, on="unit_id", how="left", suffix="_near", maintain_order="left"
+    )
+    frame = joined.with_columns(
         cluster_id=pl.coalesce("cluster_id", "unit_id"),
         of_source=pl.coalesce("of_source_near", "of_source"),
     )
@@ -183,13 +184,12 @@ def _without_repeats(frame: pl.DataFrame, threshold: float) -> tuple[pl.DataFram
 
 def _losses(frame: pl.DataFrame) -> pl.DataFrame:
     """How much of each source's fit code stands in another source, too, and is drawn from there."""
-    units = frame.filter("fit", pl.col("split") == "train").unique("unit_id")
+    elsewhere = pl.col("of_source") != pl.col("source")
+    units = frame.filter("fit", pl.col("split") == "train").group_by("source", "unit_id")
     return (
-        units.group_by("source")
-        .agg(
-            units=pl.len().cast(pl.Int64),
-            lost=(pl.col("of_source") != pl.col("source")).sum().cast(pl.Int64),
-        )
+        units.agg(lost=elsewhere.all())
+        .group_by("source")
+        .agg(units=pl.len().cast(pl.Int64), lost=pl.col("lost").sum().cast(pl.Int64))
         .sort("source")
         .select(schema.LOSSES.names)
     )

@@ -10,17 +10,13 @@ import jinja2
 import polars as pl
 
 from common.hashing import digest_file
-from corpus.datasets import DataSet
+from corpus import schema
+from corpus.datasets import JSONL_FIELDS, DataSet
 from corpus.licences.policy import names
 
 _FIELDS = {
-    "query": "what a person would type",
-    "positive": "the code that answers it, without its doc",
-    "language": "rust, python, lean, java …",
-    "category": "code, verification or spec",
-    "file_path": "path inside the source",
-    "file_context": "name of the source and path",
-    "source": "name of the source in the manifest",
+    key: (schema.PAIRS.field(column).metadata or {})[b"description"].decode()
+    for key, column in JSONL_FIELDS.items()
 }
 
 _CONTEXT = {

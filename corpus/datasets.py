@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Self, get_args
@@ -12,8 +11,9 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from common.atomic import replacing
 from common.config import Settings, load
-from common.errors import ProvenderError
+from common.errors import ProvenderError, hint
 from common.hashing import digest
+from corpus.facts import DIALECTS
 from corpus.licences import Tier
 from corpus.quality import LANGUAGES
 from corpus.sources import Domain, Manifest, Split
@@ -21,7 +21,6 @@ from corpus.sources import Domain, Manifest, Split
 VERSION = "1"
 """Raise it when the same corpus and filters give other files, cards included."""
 
-DIALECTS = ("creusot", "kani", "prusti", "verus")
 CATEGORIES = ("code", "spec", "verification")
 PAIR_TYPES = ("body", "dataset", "doc", "path", "proof", "readme")
 
@@ -50,9 +49,7 @@ _FILTERS = {
 
 
 def _unknown(what: str, value: str, known: Collection[str]) -> str:
-    nearest = difflib.get_close_matches(value, known, n=1, cutoff=0.5)
-    hint = f"did you mean `{nearest[0]}`?" if nearest else f"known ones: {', '.join(sorted(known))}"
-    return f"unknown {what} `{value}`; {hint}"
+    return f"unknown {what} `{value}`; {hint(value, known)}"
 
 
 def _one_of(what: str, known: Collection[str]) -> AfterValidator:

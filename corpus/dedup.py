@@ -48,7 +48,7 @@ def survivors(size: int, repeats: pl.DataFrame) -> npt.NDArray[np.int64]:
     """
     survivor = np.full(size, -1, np.int64)
     # By the later one, so that all before it are decided; of several that it repeats, by the first.
-    for one, other in repeats.select("b", "a").sort("b", "a").select("a", "b").iter_rows():
+    for one, other in repeats.sort("b", "a").select("a", "b").iter_rows():
         if survivor[other] < 0 and survivor[one] < 0:
             survivor[other] = one
     return survivor

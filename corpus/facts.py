@@ -62,6 +62,9 @@ _DIALECTS = {
     "prusti": re.compile(rb"\buse prusti_contracts\b|\bextern crate prusti_contracts\b"),
 }
 
+DIALECTS = tuple(_DIALECTS)
+"""The ways of writing verified Rust."""
+
 _WORDS = {
     "kani": (b"kani",),
     "verus": (b"verus", b"verifier"),

@@ -5,7 +5,6 @@ Every rule has its fault, and a setting by language in `config/quality.yaml`.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from enum import StrEnum
 from functools import cached_property
@@ -16,6 +15,7 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from common.config import Settings, load
+from common.errors import hint
 from corpus import paths
 from corpus.bodies import lack
 from corpus.english import is_foreign
@@ -101,10 +101,7 @@ class Quality(Settings):
     def _known(self) -> Self:
         for name in self.languages:
             if name not in LANGUAGES:
-                nearest = difflib.get_close_matches(name, LANGUAGES, n=1, cutoff=0.5)
-                known = ", ".join(sorted(LANGUAGES))
-                hint = f"did you mean `{nearest[0]}`?" if nearest else f"known ones: {known}"
-                raise ValueError(f"unknown language `{name}`; {hint}")
+                raise ValueError(f"unknown language `{name}`; {hint(name, LANGUAGES)}")
         return self
 
     @cached_property

@@ -11,10 +11,8 @@ from types import MappingProxyType
 
 import polars as pl
 
+from corpus.facts import DIALECTS
 from corpus.files import FORMAL_LANGUAGES
-
-DIALECTS = ("kani", "verus", "prusti", "creusot")
-"""The ways of writing verified Rust."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import heapq
 import json
 import sys
@@ -10,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from common.errors import ProvenderError
+from common.errors import ProvenderError, hint
 from common.hashing import digest
 
 if TYPE_CHECKING:
@@ -152,12 +151,12 @@ def _fitting(frame: pl.LazyFrame, given: Mapping[str, str], what: str) -> pl.Laz
         values = frame.select(pl.col(column).drop_nulls().unique().sort()).collect()
         known = values.to_series().to_list()
         if value not in known:
-            nearest = difflib.get_close_matches(value, known, n=1, cutoff=0.5)
+            told = hint(value, known)
             raise ProvenderError(
-                f"no {what} has the {_NAMES.get(column, column)} `{value}`"
-                f"{f'; did you mean `{nearest[0]}`?' if nearest else '.'}",
+                f"no {what} has the {_NAMES.get(column, column)} `{value}`; {told}"
+                f"{'' if told.endswith('?') else '.'}",
                 where="provender pairs",
-                remedy="Correct it." if nearest else f"Known: {', '.join(known) or 'none'}.",
+                remedy="Correct it.",
             )
     return frame.filter(**given)
 

@@ -83,3 +83,15 @@ def test_answers_that_nobody_took_are_not_those_of_the_next_files() -> None:
     found.close()
 
     assert list(extractions([("a", "rust", RUST)])) == [("a", definitions("rust", RUST))]
+
+
+def test_process_that_others_ended_is_no_fault_of_a_file() -> None:
+    list(extractions([("a", "rust", RUST)]))
+    worker = isolated._worker()._process
+    worker.kill()
+    worker.wait()
+
+    with pytest.raises(RuntimeError, match="exit code -9"):
+        list(extractions([("a", "rust", RUST)]))
+
+    assert list(extractions([("a", "rust", RUST)])) == [("a", definitions("rust", RUST))]

@@ -293,7 +293,7 @@ def test_targets_that_are_missed_are_reported_with_exit_code_0(lake: Path) -> No
     [
         ("--language rusty", "no pair has the language `rusty`; did you mean `rust`? Correct it."),
         ("--type prof", "no pair has the type `prof`; did you mean `proof`? Correct it."),
-        ("--source xyz", "no pair has the source `xyz`. Known: demo, held."),
+        ("--source xyz", "no pair has the source `xyz`; known ones: demo, held. Correct it."),
         (
             "--dropped plain_tests",
             "no dropped pair has the reason `plain_tests`; did you mean `plain_test`? Correct it.",
