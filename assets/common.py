@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from common.errors import ProvenderError
 from common.hashing import digest
+from corpus.attribution import notice
 from resources.lake import Lake, Stored
 from resources.project import Project
 
@@ -113,6 +114,16 @@ def counts(frame: pl.DataFrame, *columns: str) -> dg.MetadataValue:
     """How many rows each value of `columns` has, as a Markdown table."""
     found = frame.group_by(columns).len("rows").sort("rows", *columns, descending=True)
     return dg.MetadataValue.md(markdown_table(found.columns, found.iter_rows()))
+
+
+def notice_of(lake: Lake, name: str, rows: pl.DataFrame) -> str:
+    """The notice file of what was made from the files of `rows`, by the texts that the lake holds."""
+    return notice(
+        name,
+        rows.unique(["source", "path", "blob_sha"], keep="first", maintain_order=True),
+        lambda source: lake.read_if_there(*of_source("files", source)),
+        lambda source, blobs: dict(lake.blobs(source).read(blobs)),
+    )
 
 
 def versions(lake: Lake, *places: tuple[str, ...]) -> str:

@@ -6,12 +6,11 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 
-from assets.common import OWNERS, counts, describe, of_source, told, versions
+from assets.common import OWNERS, counts, describe, notice_of, of_source, told, versions
 from assets.corpus import place_of
 from common.atomic import write_json, write_text
 from common.hashing import digest
 from corpus import cards, schema
-from corpus.attribution import notice
 from corpus.datasets import VERSION, DataSet, out_of_reach, select, write_jsonl
 from resources.lake import Lake, Stored
 from resources.project import Project
@@ -79,7 +78,7 @@ def _made(
     write_jsonl(frame, beside["jsonl"])
     write_text(cards.card(name, chosen, frame), beside["md"])
     write_json(cards.croissant(name, chosen, frame, beside["jsonl"]), beside["croissant.json"])
-    write_text(_notice(lake, name, frame), beside["NOTICE.md"])
+    write_text(notice_of(lake, name, frame), beside["NOTICE.md"])
     # Last: its fingerprint says that the others are there, too.
     stored = lake.write(frame, schema.CORPUS, *_place(name), fingerprint=fingerprint)
     return stored, frame, False
@@ -91,12 +90,3 @@ def _place(name: str) -> tuple[str, ...]:
 
 def _beside(lake: Lake, name: str) -> dict[str, Path]:
     return {ending: lake.path("datasets", f"{name}.{ending}") for ending in _ENDINGS}
-
-
-def _notice(lake: Lake, name: str, frame: pl.DataFrame) -> str:
-    return notice(
-        name,
-        frame.unique(["source", "path", "blob_sha"], keep="first", maintain_order=True),
-        lambda source: lake.read_if_there(*of_source("files", source)),
-        lambda source, blobs: dict(lake.blobs(source).read(blobs)),
-    )

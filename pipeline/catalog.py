@@ -286,8 +286,7 @@ def attribution(dataset: str, model: str, output: Path | None) -> int:
     """Write the notice file of a data set or a model."""
     import polars as pl
 
-    from assets.common import of_source
-    from corpus.attribution import notice
+    from assets.common import notice_of
     from resources.lake import Lake
 
     if bool(dataset) == bool(model):
@@ -305,13 +304,7 @@ def attribution(dataset: str, model: str, output: Path | None) -> int:
             remedy="Materialize it first, or correct the name.",
         )
     columns = ["source", "revision", "path", "blob_sha", "swhid", "license", "license_tier"]
-    rows = pl.read_parquet(place, columns=columns).unique(["source", "path", "blob_sha"])
-    text = notice(
-        model or dataset,
-        rows,
-        lambda name: lake.read_if_there(*of_source("files", name)),
-        lambda name, blobs: dict(lake.blobs(name).read(blobs)),
-    )
+    text = notice_of(lake, model or dataset, pl.read_parquet(place, columns=columns))
     if output is None:
         print(text)
     else:
