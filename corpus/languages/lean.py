@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import textwrap
-from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass, field
 from inspect import cleandoc
@@ -33,6 +32,7 @@ _PART = r"(?:[^\W\d][\w'!?]*|«[^«»\n]*»)"
 _NAME = re.compile(rf"\s*({_PART}(?:\.{_PART})*)")
 _NAME_ON_LINE = re.compile(rf"[ \t]+({_PART}(?:\.{_PART})*)")
 _LAST_PART = re.compile(rf"{_PART}$")
+_PARTS = re.compile(_PART)
 _PRIORITY = re.compile(r"\s*\(\s*priority\s*:=[^()]*(?:\([^()]*\))?[^()]*\)")
 _WRITTEN_NAME = re.compile(rf"[^\n]*?\(\s*name\s*:=\s*({_PART}(?:\.{_PART})*)\s*\)")
 _ABBREVIATION = re.compile(rf"\s+({_PART})\s*:=")
@@ -40,11 +40,17 @@ _FIRST_STRING = re.compile(r'"[^"]*"')
 _TITLE = re.compile(r"^\s*#+\s+(.*\S)", re.MULTILINE)
 _SENTENCE_END = re.compile(r"\.(?:\s.*)?$")
 
-_FLAT = r"[^(\[{⟨⦃)\]}⟩⦄]++"
-_PAIR = rf"[(\[{{⟨⦃](?:{_FLAT})?+[)\]}}⟩⦄]"
-_NESTED_PAIR = rf"[(\[{{⟨⦃](?:{_FLAT}|{_PAIR})*+[)\]}}⟩⦄]"
-_GROUP = rf"[(\[{{⟨⦃](?:{_FLAT}|{_NESTED_PAIR})*+[)\]}}⟩⦄]"
-_BINDERS = re.compile(rf"(?:[^(\[{{⟨⦃)\]}}⟩⦄:|]++|{_GROUP})*+")
+_FLAT = r"[^(\[{⟨⦃)\]}⟩⦄]*+"
+_GROUP = rf"[(\[{{⟨⦃]{_FLAT}[)\]}}⟩⦄]"
+for _ in range(2):
+    _GROUP = rf"[(\[{{⟨⦃]{_FLAT}(?:{_GROUP}{_FLAT})*+[)\]}}⟩⦄]"
+_FREE = r"[^(\[{⟨⦃)\]}⟩⦄:|]*+"
+_BINDERS = re.compile(rf"{_FREE}(?:{_GROUP}{_FREE})*+")
+# Most headers in one go: up to the first `:=` outside brackets, unless another word says otherwise.
+_PLAIN = re.compile(
+    rf"{_BINDERS.pattern}(?:(:)(?![:=]){_FREE}(?:(?:{_GROUP}|::|:(?!=)){_FREE})*+)?:="
+)
+_NOT_PLAIN = re.compile(r"where|deriving|let|have")
 _MARK = re.compile(
     rf"{_GROUP}"
     r"|[(\[{⟨⦃]|[)\]}⟩⦄]|:=|=>|::|:|\|(?<=\s\|)(?=\s)|\|(?<=\n\|)"
@@ -124,18 +130,16 @@ class _Scopes:
         found = _NAME_ON_LINE.match(text, command.after)
         if not found or command.word == "mutual":
             return [""]
-        return re.findall(_PART, found[1])
+        return _PARTS.findall(found[1]) if "«" in found[1] else found[1].split(".")
 
     def _close(self, parts: list[str]) -> None:
-        size = len(parts)
-        closes = [at for at in range(len(self.names) - size, -1, -1) if self._is_at(at, parts)]
-        if not closes or closes[0] + size != len(self.names):
-            self.is_broken = True
-        if closes:
-            del self.names[closes[0] :], self.kinds[closes[0] :]
-
-    def _is_at(self, at: int, parts: list[str]) -> bool:
-        return self.names[at : at + len(parts)] == parts
+        last = len(self.names) - len(parts)
+        for at in range(last, -1, -1):
+            if self.names[at : at + len(parts)] == parts:
+                del self.names[at:], self.kinds[at:]
+                self.is_broken |= at < last
+                return
+        self.is_broken = True
 
 
 class _File:
@@ -145,11 +149,12 @@ class _File:
         self.text = text.text
         self.code = text.code
         self.blanked = text
-        self.doc_ends = [each.end for each in text.docs]
+        self.docs = text.docs[::-1]
         self.titles = [
             (each.start, _title(self.text[each.start + 3 : each.end - 2])) for each in text.titles
         ]
         self.titles.reverse()
+        self.has_measures = "termination_by" in self.code
         self.instances: Counter[str] = Counter()
         self.heading = ""
         self.line = 0
@@ -166,25 +171,25 @@ class _File:
         if not written:
             return None
         symbol = written[7:] if written.startswith("_root_.") else scopes.prefix + written
-        last = _LAST_PART.search(written) if word not in NOTATIONS else None
         start, end = command.start, command.end
         if not self.text.startswith("\n", end):
             end = self._end(end)
-        self.line += self.text.count("\n", self.counted, start)
-        self.counted = start
+        first_line = self.line + self.text.count("\n", self.counted, start)
+        self.line = first_line + self.text.count("\n", start, end)
+        self.counted = end
         if self.titles and self.titles[-1][0] < start:
             self._turn_to_title(start)
         signature, statement = self._signature(command, body, colon)
         return Definition(
             kind=word,
             symbol=symbol,
-            name=last[0] if last else written,
+            name=_bare(written, word),
             module="",
             signature=signature,
             doc=_doc_text(self.text[doc.start + 3 : doc.end - 2]) if doc else "",
             code=self._code(start, end, doc),
-            start_line=self.line,
-            end_line=self.line + self.text.count("\n", start, end),
+            start_line=first_line,
+            end_line=self.line,
             attributes=self._attributes(command) if self.code[start] == "@" else [],
             contracts=self._contracts(command, body, statement),
             heading=self.heading,
@@ -192,25 +197,28 @@ class _File:
 
     def _doc(self, command: Command) -> Span | None:
         """The last doc comment before the keyword with nothing but the command's own head after it."""
-        before = bisect_right(self.doc_ends, command.after) - 1
-        if before < 0:
+        doc = None
+        while self.docs and self.docs[-1].end <= command.after:
+            doc = self.docs.pop()  # of no later command, which would have this one in between
+        if doc and doc.start < command.head and self.code[doc.end : command.head].strip():
             return None
-        doc = self.blanked.docs[before]
-        if doc.start >= command.head or not self.code[doc.end : command.head].strip():
-            return doc
-        return None
+        return doc
 
     def _header(self, command: Command) -> tuple[int, int]:
         """Where the body begins, and where the colon before the type is, or -1."""
         word, after, end = command.word, command.after, command.end
-        if word in ACTIONS:
-            found = _ACTION_BODY.search(self.code, after, end)
-            return (found.start() if found else end), -1
-        if word in PROPERTIES:
-            return end, -1
         if word in _BOUND_BEFORE_COLON:
+            if plain := _PLAIN.match(self.code, after, end):
+                colon, body = plain.start(1), plain.end() - len(":=")
+                if colon < 0 or not _NOT_PLAIN.search(self.code, colon, body):
+                    return body, colon
             binders = _BINDERS.match(self.code, after, end)
             after = binders.end() if binders else after
+        elif word in ACTIONS:
+            found = _ACTION_BODY.search(self.code, after, end)
+            return (found.start() if found else end), -1
+        elif word in PROPERTIES:
+            return end, -1
         return _header(self.code, after, end, _NOTATION_BODY if word in NOTATIONS else _BODY)
 
     def _signature(self, command: Command, body: int, colon: int) -> tuple[str, str]:
@@ -278,8 +286,8 @@ class _File:
 
     def _code(self, start: int, end: int, doc: Span | None) -> str:
         text = self.text
-        before = text[text.rfind("\n", 0, start) + 1 : start]
-        indent = "" if before.strip() else before
+        before = text[text.rfind("\n", 0, start) + 1 : start] if text[start - 1] != "\n" else ""
+        indent = before if before.isspace() else ""
         if doc and doc.start >= start:
             block = f"{text[start : doc.start].rstrip()}\n{indent}{text[doc.end : end].lstrip()}"
         else:
@@ -302,7 +310,7 @@ class _File:
         if word in ACTIONS:
             return self._clauses(after, body)
         contracts = [Contract("statement", statement)] if statement else []
-        measure = self._measure(command, body)
+        measure = self._measure(command, body) if self.has_measures else None
         return contracts + self._contract("decreases", *measure) if measure else contracts
 
     def _contract(self, kind: str, start: int, end: int) -> list[Contract]:
@@ -320,8 +328,6 @@ class _File:
 
     def _measure(self, command: Command, body: int) -> Span | None:
         """The measure of the definition itself: deeper ones may be those of its local functions."""
-        if self.code.find("termination_by", body, command.end) < 0:
-            return None
         for found in _MEASURE.finditer(self.code, body, command.end):
             if found[1] and _LOCAL_DEFINITIONS.search(self.code, body, found.start()):
                 continue
@@ -333,7 +339,7 @@ class _File:
 
 def _header(code: str, start: int, end: int, bodies: frozenset[str]) -> tuple[int, int]:
     depth = 0
-    colon = local = -1
+    colon = -1
     for found in _MARK.finditer(code, start, end):
         mark = found[0]
         if mark[0] in _OPENING:
@@ -343,14 +349,27 @@ def _header(code: str, start: int, end: int, bodies: frozenset[str]) -> tuple[in
         elif depth > 0:
             continue
         elif mark == ":":
-            colon = found.start() if colon < 0 else colon
+            if colon < 0:
+                colon = start = found.start()
         elif mark in bodies:
             body = found.start()
-            line = code.rfind("\n", start, body)
-            if mark != ":=" or not _LOCAL.search(code, max(colon, local, line, start), body):
+            if mark != ":=":
                 return body, colon
-            local = body
+            line = code.rfind("\n", start, body)
+            if not _LOCAL.search(code, line if line >= 0 else start, body):
+                return body, colon
+            start = body
     return end, colon
+
+
+def _bare(name: str, word: str) -> str:
+    """The last part of a name; the name of a property or a notation may be no name of Lean's."""
+    if word in NOTATIONS:
+        return name
+    if word not in PROPERTIES and name[-1] != "»":
+        return name[name.rfind(".") + 1 :]
+    found = _LAST_PART.search(name)
+    return found[0] if found else name
 
 
 def _doc_text(comment: str) -> str:

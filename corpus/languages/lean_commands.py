@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
 
 DECLARATIONS = frozenset(
     "theorem lemma def abbrev structure inductive coinductive class instance axiom opaque"
@@ -32,6 +32,7 @@ UNITS = (
     }
 )
 BLOCKS = frozenset(["namespace", "section", "mutual", "veil module", "end"])
+_KEPT = UNITS | BLOCKS
 
 _MODIFIERS = (
     "private protected public meta noncomputable computable unsafe partial nonrec local scoped"
@@ -66,11 +67,11 @@ _CONTINUATIONS = frozenset(
     " intros constructor require requires ensures".split()
 )
 _IMPORTS = 8000  # characters that hold a file's licence and imports
-_STRAY_END = " end\n"
+_STRAY_END = re.compile(r"\n(?<= end\n)")  # leaps from line to line
 _NESTING = BLOCKS | {"open", "set_option"}
 _PREFIXES = frozenset("open set_option variable include omit attribute universe".split())
 
-_NESTED = r"[^\[\]]|\[(?:[^\[\]]|\[[^\[\]]*+\])*+\]"
+_NESTED = r"[^\[\]]++|\[(?:[^\[\]]++|\[[^\[\]]*+\])*+\]"
 ATTRIBUTE = re.compile(rf"@\[(?:{_NESTED})*+\]")
 _MOST = 20  # attributes and modifiers before a keyword
 _MODIFIER = rf"(?:{'|'.join(_MODIFIERS + _DIALECT_MODIFIERS)})\b(?:\[[^\]\n]*\])?"
@@ -83,11 +84,12 @@ _WORD = r"(@\[|\#\w+|[^\W\d][\w!?]*)"
 _LINE = re.compile(rf"\n{_WORD}")
 _INDENTED_LINE = re.compile(rf"\n[ \t]*{_WORD}")
 _BEGINNING = rf"(?:@\[|(?:{'|'.join(sorted(_CORE))})\b)"
-_NESTS = re.compile(rf"[^\n]*\n(?:[ \t]*\n)*+[ \t]+{_BEGINNING}")
-_IN_SAME_LINE = re.compile(rf"[^\n]*?\bin[ \t]+(?={_BEGINNING})")
+_NESTS = re.compile(rf"[^\n]*+\n(?:[ \t]*\n)*+[ \t]+{_BEGINNING}")
+_IN = re.compile(rf"in(?<=\bin)[ \t]+(?={_BEGINNING})")
 
 
-class Command(NamedTuple):
+@dataclass(slots=True)  # cheaper to make and to read than a named tuple
+class Command:
     """A command of the file.
 
     Attributes:
@@ -96,7 +98,7 @@ class Command(NamedTuple):
         start: where its first attribute or modifier begins.
         signature: where it begins without attributes.
         after: the end of the keyword.
-        end: the end of its last token.
+        end: the end of its last token, which the next command tells.
     """
 
     word: str
@@ -104,27 +106,28 @@ class Command(NamedTuple):
     start: int
     signature: int
     after: int
-    end: int
+    end: int = 0
 
 
 def commands(code: str) -> list[Command]:
     """The commands of blanked code that declare something or open and close blocks, in order."""
     known = _CORE | _DIALECT if _DIALECT_IMPORT.search(code, 0, _IMPORTS) else _CORE
-    starts = list(_starts(code, known, _LINE.finditer(code)))
-    if _STRAY_END in code or _nest(code, starts):
-        starts = list(_starts(code, known, _indented_lines(code, known)))
-    limits = [*(each[1] for each in starts), len(code)][1:]
-    return [
-        Command(word, head, start, signature, after, after + len(code[after:limit].rstrip()))
-        for (word, head, start, signature, after), limit in zip(starts, limits, strict=True)
-        if word in UNITS or word in BLOCKS
-    ]
+    found = list(_starts(code, known, _LINE.finditer(code)))
+    if _STRAY_END.search(code) or _nest(code, found):
+        found = list(_starts(code, known, _indented_lines(code, known)))
+    kept: list[Command] = []
+    limit = len(code)
+    for command in reversed(found):
+        if command.word in _KEPT:
+            command.end = command.after + len(code[command.after : limit].rstrip())
+            kept.append(command)
+        limit = command.head
+    kept.reverse()
+    return kept
 
 
-def _starts(
-    code: str, known: frozenset[str], lines: Iterable[re.Match[str]]
-) -> Iterator[tuple[str, int, int, int, int]]:
-    """What `Command` says, but for the end."""
+def _starts(code: str, known: frozenset[str], lines: Iterable[re.Match[str]]) -> Iterator[Command]:
+    """Every command, without its end."""
     done = prefix = previous = 0
     for line in lines:
         position, word = line.start(1), line[1]
@@ -133,29 +136,31 @@ def _starts(
         if word not in known and word[0] not in "@#":
             if word not in _CONTINUATIONS and _is_after_blank_line(code, position):
                 prefix = 0
-                yield word, position, position, position, position + len(word)
+                yield Command(word, position, position, position, position + len(word))
             continue
         head = start = position
         if prefix and code[previous:position].rstrip().endswith((" in", "\nin")):
             head = prefix
         prefix, previous = 0, position
         if word in _PREFIXES or word[0] == "#":
-            while skipped := _IN_SAME_LINE.match(code, start):
+            line_end = code.find("\n", position + 1)
+            for skipped in _IN.finditer(code, position, line_end if line_end >= 0 else len(code)):
                 start = skipped.end()
             # What stands before a # command is what it must print, and documents nothing.
             prefix, head = (0, start) if word[0] == "#" else (head, head)
         if word in _ALONE and start == position:
             done = line.end()
-            yield word, head, start, start, done
+            yield Command(word, head, start, start, done)
         elif found := _HEAD.match(code, start):
             done = found.end()
-            yield " ".join(found[2].split()), head, start, found.start(1), done
+            yield Command(" ".join(found[2].split()), head, start, found.start(1), done)
 
 
-def _nest(code: str, starts: list[tuple[str, int, int, int, int]]) -> bool:
+def _nest(code: str, found: list[Command]) -> bool:
     """After one of these a command follows that is indented below it."""
-    for word, _, _, _, after in starts:
-        if (word in _NESTING or word[0] == "#") and _NESTS.match(code, after):
+    for command in found:
+        word = command.word
+        if (word in _NESTING or word[0] == "#") and _NESTS.match(code, command.after):
             return True
     return False
 

@@ -61,7 +61,7 @@ class Blanked:
     def on_one_line(self, start: int, end: int) -> str:
         """The text without its comments."""
         written = self.text[start:end]
-        if "--" in written or "/-" in written:
+        if "-" in written:
             written = " ".join(self._between_comments(start, end))
         if "\n" in written or "  " in written or "\t" in written:
             return " ".join(written.split())
@@ -82,7 +82,9 @@ class Blanked:
             yield text[done:start]
             first = text[start]
             if first in "\"'":
-                done = self._string_end(start, found.end())
+                done = found.end()
+                if text[start - 1] in "r#!" or done - start == 1:
+                    done = self._string_end(start, done)
                 yield '"' + " " * (done - start - 2) + '"' * (done - start > 1)
             elif first == "«":
                 done = found.end()

@@ -293,6 +293,9 @@ def test_types_keep_their_fields_with_docs() -> None:
         ("theorem t : ∀ l : List Nat, l = l\n  | [] => rfl", "theorem t : ∀ l : List Nat, l = l"),
         ("def f : Nat → Nat | 0 => 1 | n => n", "def f : Nat → Nat"),
         ("def f (c := ':') (s := \":= (\") /- := -/ : Nat := 1", "def f (c := ':') (s := \":= (\") : Nat"),
+        ("theorem t : ∀ x : A, have y : B := c; P y := p", "theorem t : ∀ x : A, have y : B := c; P y"),
+        ("theorem t : a :: b = c := p", "theorem t : a :: b = c"),
+        ("instance i : Foo Nat where\n  a := 1", "instance i : Foo Nat"),
         ("theorem whereabouts : nowhere = here := p", "theorem whereabouts : nowhere = here"),
         ("theorem deep (a : ((((((Nat)))))) ) : P := p", "theorem deep (a : ((((((Nat)))))) ) : P"),
         ("inductive T : Type\n| a : T\nderiving Repr", "inductive T : Type"),
@@ -368,6 +371,11 @@ def test_brackets_in_quoted_names_are_none() -> None:
 
     assert (only(source).symbol, only(source).signature) == ("«A)».«(»", "def «(» : Nat")
     assert fault(source) is None
+
+
+@pytest.mark.parametrize(("name", "bare"), [("a.b'", "b'"), ("a.«b.c»", "«b.c»"), ("«a.b».c", "c")])
+def test_bare_name_is_the_last_part(name: str, bare: str) -> None:
+    assert only(f"def {name} := 1").name == bare
 
 
 def test_unknown_command_ends_a_definition() -> None:
