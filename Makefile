@@ -32,6 +32,8 @@ bench: $(STAMP) ## throughput as ratios measured in one run
 	@$(BIN)/python -m tests.benchmarks.extraction
 	@$(BIN)/python -m tests.benchmarks.refresh
 	@$(BIN)/python -m tests.benchmarks.repeats
+	@$(BIN)/python -m tests.benchmarks.corpus
+	@$(BIN)/python -m tests.benchmarks.peers
 
 clean: ## remove what was installed and built; the lake stays unless LAKE=1
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .coverage .dagster

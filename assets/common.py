@@ -10,6 +10,7 @@ import dagster as dg
 import polars as pl
 import pyarrow as pa
 
+from assets.lineage import column_lineage
 from common.errors import ProvenderError
 from common.hashing import digest
 from corpus.attribution import notice
@@ -43,6 +44,7 @@ def produce(
     place: tuple[str, ...],
     schema: pa.Schema,
     *,
+    asset: str,
     fingerprint: str,
     make: Callable[[], pl.DataFrame],
     metadata: Callable[[pl.DataFrame], Mapping[str, Any]] = lambda _: {},
@@ -61,14 +63,17 @@ def produce(
             stored = lake.write(frame, schema, *place, fingerprint=fingerprint)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(stored.data_version),
-        metadata={**describe(stored, frame, schema, unchanged=unchanged), **metadata(frame)},
+        metadata={
+            **describe(stored, frame, schema, asset=asset, unchanged=unchanged),
+            **metadata(frame),
+        },
     )
 
 
 def describe(
-    stored: Stored, frame: pl.DataFrame, schema: pa.Schema, *, unchanged: bool
+    stored: Stored, frame: pl.DataFrame, schema: pa.Schema, *, asset: str, unchanged: bool
 ) -> dict[str, Any]:
-    """The metadata that Dagster's UI shows of a table."""
+    """The metadata that Dagster's UI shows of the table of `asset`."""
     columns = [
         dg.TableColumn(
             name=field.name,
@@ -81,6 +86,7 @@ def describe(
     return {
         "dagster/row_count": stored.rows,
         "dagster/column_schema": dg.TableSchema(columns=columns),
+        "dagster/column_lineage": column_lineage(asset),
         "dagster/uri": str(stored.path),
         "unchanged": unchanged,
         "preview": dg.MetadataValue.md(preview(frame)),

@@ -1,4 +1,4 @@
-"""`corpus`: all pairs, filtered, deduplicated, split and weighted; and the check on its sources."""
+"""`corpus`: all pairs, filtered, deduplicated, split and weighted. What it must be like: `assets.checks`."""
 
 import dagster as dg
 import polars as pl
@@ -12,10 +12,12 @@ from assets.common import (
     told,
     versions,
 )
+from assets.eval_queries import JUDGED
 from assets.pairs import DATASET, TYPES, pairs_of
-from common.hashing import digest
-from corpus import build, schema
+from common.hashing import digest, digest_file
+from corpus import benchmarks, build, schema
 from corpus.cards import mean_chars
+from evaluation.queries import load_judged
 from resources.lake import Lake
 from resources.project import Project
 
@@ -30,12 +32,12 @@ def place_of(split: str) -> tuple[str, ...]:
 DROPS = ("corpus_drops", "data.parquet")
 LOSSES = ("corpus_losses", "data.parquet")
 EDGES = ("corpus_edges", "data.parquet")
-WARN_LOSS, FAIL_LOSS = 0.6, 0.9
-"""Shares of a source's units that stand in other sources, too: it is most likely a copy."""
+REMOVED = ("corpus_removed", "data.parquet")
+SIGNATURES = ("corpus_signatures", "data.parquet")
 
 
 @dg.asset(
-    deps=[*(f"{kind}_pairs" for kind in TYPES), "codesearchnet_pairs"],
+    deps=["units", *(f"{kind}_pairs" for kind in TYPES), "codesearchnet_pairs"],
     group_name="corpus",
     kinds={"polars", "parquet"},
     owners=OWNERS,
@@ -46,39 +48,49 @@ def corpus(lake: Lake, project: Project) -> dg.MaterializeResult:
     with told():
         manifest = project.load_manifest()
         curriculum, quality = project.load_curriculum(), project.load_quality()
-        splits = {source.name: source.split for source in manifest.sources}
+        splits = project.load_splits(manifest)
         weights = {each.name: each.weight for each in manifest.sources if each.weight is not None}
         tombstones = set(lake.read_every("tombstones", schema.TOMBSTONES)["blob_sha"])
         places = [pairs_of(kind, name) for name in manifest.names for kind in (*TYPES, DATASET)]
+        held_out = [of_source("units", name) for name, split in splits.items() if split != "train"]
+        folder = project.benchmarks_path()
         fingerprint = digest(
-            *(build.VERSION, versions(lake, *places), splits, curriculum.model_dump()),
+            *(build.VERSION, versions(lake, *places, *held_out), splits, curriculum.model_dump()),
             *(quality.model_dump(), weights, sorted(tombstones)),
+            [digest_file(path) for path in JUDGED.values()],
+            [digest_file(path) for path in benchmarks.files(folder)] if folder else [],
         )
         stored = [lake.stored(*place_of(split)) for split in SPLITS]
         unchanged = all(each is not None and each.fingerprint == fingerprint for each in stored)
-        if unchanged:
-            frame = pl.concat([lake.read(*place_of(split)) for split in SPLITS])
-            drops = lake.read(*DROPS)
-        else:
-            pairs = lake.read_all(places, schema.PAIRS)
-            built = build.build_corpus(
-                pairs, splits, curriculum, quality, weights=weights, tombstones=tombstones
+        signed = 0
+        if not unchanged:
+            evaluation = build.Evaluation(
+                lake.read_all(held_out, schema.UNITS),
+                [query.query for path in JUDGED.values() for query in load_judged(path).queries],
+                benchmarks.load_benchmarks(folder) if folder else None,
             )
-            frame, drops = built.pairs, built.drops
-            lake.write(drops, schema.DROPS, *DROPS, fingerprint=fingerprint)
-            lake.write(built.losses, schema.LOSSES, *LOSSES, fingerprint=fingerprint)
-            lake.write(built.edges, schema.EDGES, *EDGES, fingerprint=fingerprint)
-            for split in SPLITS:
-                part = frame.filter(split=split)
-                lake.write(part, schema.CORPUS, *place_of(split), fingerprint=fingerprint)
+            built = build.build_corpus(
+                lake.read_all(places, schema.PAIRS),
+                *(splits, curriculum, quality),
+                evaluation=evaluation,
+                weights=weights,
+                tombstones=tombstones,
+                signatures=lake.read_if_there(*SIGNATURES, schema=schema.SIGNATURES),
+            )
+            signed = built.signed
+            _write(lake, built, fingerprint)
+            del built
+        frame = pl.concat([lake.read(*place_of(split)) for split in SPLITS])
+        drops = lake.read(*DROPS)
         first = lake.stored(*place_of("train"))
         assert first is not None
     train = frame.filter(split="train")
     reasons = drops.group_by("reason").agg(pl.col("pairs").sum()).sort("pairs", descending=True)
+    evaluated = drops.filter(pl.col("reason").is_in(build.EVALUATED))
     return dg.MaterializeResult(
         data_version=dg.DataVersion(versions(lake, *(place_of(split) for split in SPLITS))),
         metadata={
-            **describe(first, train, schema.CORPUS, unchanged=unchanged),
+            **describe(first, train, schema.CORPUS, asset="corpus", unchanged=unchanged),
             "dagster/row_count": frame.height,
             "splits": counts(frame, "split", "pair_type", "query_kind"),
             "languages": counts(frame, "language", "dialect", "pair_type"),
@@ -86,72 +98,28 @@ def corpus(lake: Lake, project: Project) -> dg.MaterializeResult:
             "mean_code_chars": mean_chars(frame, "positive"),
             "sources": counts(frame, "split", "source", "revision", "license"),
             "drops": dg.MetadataValue.md(markdown_table(reasons.columns, reasons.iter_rows())),
-        },
-    )
-
-
-@dg.asset_check(asset="corpus", description="Every source of the manifest has a snapshot.")
-def all_sources_present(lake: Lake, project: Project) -> dg.AssetCheckResult:
-    """Names the sources that gave nothing: they failed, and the corpus went on without them."""
-    names = [source.name for source in project.load_manifest().repositories]
-    missing = [name for name in names if lake.stored(*of_source("repos", name)) is None]
-    return dg.AssetCheckResult(
-        passed=not missing,
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={"missing": ", ".join(missing) or "none"},
-    )
-
-
-@dg.asset_check(asset="corpus", description="No code of a held-out source is in training.")
-def no_leak(lake: Lake) -> dg.AssetCheckResult:
-    """Compares code by git blob and by normalised text, across the splits."""
-    train, valid, test = (lake.read(*place_of(split)) for split in SPLITS)
-    held_out = pl.concat([valid, test])
-    squeeze = pl.col("positive").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
-    texts = held_out.select(squeeze).to_series().implode()
-    leaks = train.filter(
-        squeeze.is_in(texts) | pl.col("source").is_in(held_out["source"].implode())
-    )
-    return dg.AssetCheckResult(
-        passed=leaks.is_empty(),
-        severity=dg.AssetCheckSeverity.ERROR,
-        metadata={"leaks": leaks.height, "train": train.height, "held_out": held_out.height},
-    )
-
-
-@dg.asset_check(asset="corpus", description="No source is mostly a copy of others.")
-def no_source_is_a_copy(lake: Lake) -> dg.AssetCheckResult:
-    """Warns of a source that loses 60 % of its units to others, and fails at 90 %."""
-    losses = lake.read(*LOSSES).with_columns(share=pl.col("lost") / pl.col("units"))
-    high = losses.filter(pl.col("share") > WARN_LOSS).sort("share", descending=True)
-    fails = not high.filter(pl.col("share") > FAIL_LOSS).is_empty()
-    return dg.AssetCheckResult(
-        passed=high.is_empty(),
-        severity=dg.AssetCheckSeverity.ERROR if fails else dg.AssetCheckSeverity.WARN,
-        metadata={
-            "target": f"at most {WARN_LOSS:.0%} of a source's units, never {FAIL_LOSS:.0%}",
-            "copies": dg.MetadataValue.md(
-                markdown_table(
-                    ("source", "units", "in other sources", "share"),
-                    ((*row[:3], f"{row[3]:.0%}") for row in high.iter_rows()),
-                )
+            "kept_from_training": dg.MetadataValue.md(
+                markdown_table(evaluated.columns, evaluated.iter_rows())
             ),
+            "texts_signed_anew": signed,
         },
     )
 
 
-@dg.asset_check(asset="corpus", description="No checkpoint was trained on what is to be left out.")
-def no_opted_out_in_checkpoints(lake: Lake) -> dg.AssetCheckResult:
-    """Names the checkpoints that were trained on files whose authors want them left out."""
-    found = trained_on(lake)
-    return dg.AssetCheckResult(
-        passed=not found,
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={
-            "checkpoints": ", ".join(f"{name}: {count} files" for name, count in found.items())
-            or "none"
-        },
-    )
+def _write(lake: Lake, built: build.Built, fingerprint: str) -> None:
+    """The corpus last: its fingerprint says that the others are there, too."""
+    tables = {
+        DROPS: (built.drops, schema.DROPS),
+        REMOVED: (built.removed, schema.REMOVED),
+        LOSSES: (built.losses, schema.LOSSES),
+        EDGES: (built.edges, schema.EDGES),
+        SIGNATURES: (built.signatures, schema.SIGNATURES),
+    }
+    for place, (frame, columns) in tables.items():
+        lake.write(frame, columns, *place, fingerprint=fingerprint)
+    for split in SPLITS:
+        part = built.pairs.filter(split=split)
+        lake.write(part, schema.CORPUS, *place_of(split), fingerprint=fingerprint)
 
 
 def trained_on(lake: Lake) -> dict[str, int]:

@@ -45,7 +45,7 @@ def eval_queries(lake: Lake, project: Project) -> dg.MaterializeResult:
     """What the held-out sources are asked: doc sentences, and queries as engineers type them."""
     with told():
         manifest = project.load_manifest()
-        splits = {source.name: source.split for source in manifest.sources}
+        splits = project.load_splits(manifest)
         names = [name for name, split in splits.items() if split != "train"]
         places = [
             place for name in names for place in (of_source("units", name), pairs_of("doc", name))

@@ -38,6 +38,7 @@ def files(context: dg.AssetExecutionContext, lake: Lake, project: Project) -> dg
         lake,
         place,
         schema.FILES,
+        asset=TABLE,
         fingerprint=digest(rules.VERSION, versions(lake, snapshot), policy.model_dump(), options),
         make=classify,
         metadata=lambda frame: {

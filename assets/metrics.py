@@ -7,12 +7,13 @@ import polars as pl
 
 from assets.checkpoints import MODEL, STAGE
 from assets.common import OWNERS, markdown_table, told, versions
-from assets.corpus import SPLITS, place_of
+from assets.corpus import DROPS, SPLITS, place_of
 from assets.eval_queries import KINDS, pool_of, queries_of
 from common.atomic import write_text
 from common.errors import ProvenderError
 from common.hashing import digest
 from corpus import schema
+from corpus.build import EVALUATED
 from resources.lake import Lake
 from resources.tracking import Tracking
 
@@ -186,6 +187,7 @@ def report(lake: Lake) -> dg.MaterializeResult:
                 ranks=lake.read(*RANKS).to_dicts(),
                 manifest=read_manifest(lake.path(*STAGE)),
                 pairs=pairs.group_by(columns).len("pairs").sort(columns).to_dicts(),
+                kept_out=_kept_out(lake),
                 pool=lake.read(*pool_of("test"), columns=["unit_id"]).height,
             )
         )
@@ -201,3 +203,10 @@ def report(lake: Lake) -> dg.MaterializeResult:
             "report": dg.MetadataValue.url(path.as_uri()),
         },
     )
+
+
+def _kept_out(lake: Lake) -> list[dict]:
+    """How many pairs of which sources were not trained on because they are evaluated."""
+    evaluated = lake.read(*DROPS).filter(pl.col("reason").is_in(EVALUATED))
+    by = ["source", "reason"]
+    return evaluated.group_by(by).agg(pl.col("pairs").sum()).sort(by).to_dicts()

@@ -65,6 +65,7 @@ def _pairs(
             lake,
             pairs_of(pair_type, source),
             schema.PAIRS,
+            asset=f"{pair_type}_pairs",
             fingerprint=digest(
                 *(version, quality.model_dump()),
                 versions(lake, *(of_source(table, source) for table in deps)),
@@ -176,7 +177,9 @@ def codesearchnet_pairs(lake: Lake, project: Project) -> dg.MaterializeResult:
     return dg.MaterializeResult(
         data_version=dg.DataVersion(digest([each.data_version for each in stored])),
         metadata={
-            **describe(shown, frame, schema.PAIRS, unchanged=unchanged),
+            **describe(
+                shown, frame, schema.PAIRS, asset="codesearchnet_pairs", unchanged=unchanged
+            ),
             "left_out": dg.MetadataValue.md(
                 markdown_table(("reason", "rows"), left_out.most_common())
             ),

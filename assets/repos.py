@@ -35,6 +35,7 @@ def repos(context: dg.AssetExecutionContext, lake: Lake, project: Project) -> dg
         lake,
         of_source(TABLE, name),
         schema.SNAPSHOT,
+        asset=TABLE,
         fingerprint=digest(
             *(VERSION, source.kind, revision, source.include, source.exclude),
             *(wishes.model_dump(), elsewhere.to_list()),

@@ -41,6 +41,7 @@ def sections(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeRes
         lake,
         place,
         schema.SECTIONS,
+        asset=TABLE,
         fingerprint=digest(reading.versions(), versions(lake, kept)),
         make=parse,
         metadata=lambda frame: {

@@ -47,6 +47,7 @@ def units(context: dg.AssetExecutionContext, lake: Lake, project: Project) -> dg
         lake,
         place,
         schema.UNITS,
+        asset=TABLE,
         fingerprint=fingerprint,
         make=parse,
         metadata=lambda frame: {

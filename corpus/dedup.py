@@ -6,19 +6,27 @@ Mining of Massive Datasets, 3.4); every one is verified by the exact Jaccard sim
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-VERSION = "1"
+from corpus import schema
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+VERSION = "2"
 
 PERMUTATIONS, BANDS = 128, 16
 """Eight rows a band: 99.4 % of texts with a similarity of 0.85 agree in some band, 6 % of those with 0.5."""
 
-_SHINGLE = 3
+WIDTH = 3
+"""Tokens of a shingle of code."""
+
 _SEED = 42
 _CHUNK = 20_000
 _BEST = 16  # of a crowd that agrees in a band, each member is compared with this many
@@ -27,20 +35,48 @@ _TOKENS = r"[\p{L}\p{N}_']+|[^\s\p{L}\p{N}_']"
 _MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
 
 Hashes = npt.NDArray[np.uint64]
+Places = npt.NDArray[np.int64]
 
 
-def edges(texts: Sequence[str], threshold: float) -> pl.DataFrame:
-    """The pairs of texts that were compared: places `a` < `b`, exact `jaccard`, and whether `near`.
+@dataclass(frozen=True)
+class Compared:
+    """What `compare` gives.
 
-    `near` is a similarity of at least `threshold`. What is less alike than about 0.5 is seldom compared.
+    `edges`: the pairs of texts that were compared, places `a` < `b`, the exact `jaccard`, and whether that
+    makes them `near`. `signatures`: rows of `schema.SIGNATURES`, one a distinct text; `signed`, how many of
+    them were not known before.
     """
-    a, b = _candidates(signatures(texts))
-    return pl.DataFrame({"a": a, "b": b, "jaccard": _jaccard(texts, a, b)}).with_columns(
-        near=pl.col("jaccard") >= threshold
+
+    edges: pl.DataFrame
+    signatures: pl.DataFrame
+    signed: int
+
+
+def compare(
+    texts: pl.Series, threshold: float, *, width: int = WIDTH, known: pl.DataFrame | None = None
+) -> Compared:
+    """Find the pairs of `texts` with a similarity of at least `threshold`.
+
+    What is less alike than about 0.5 is seldom compared. The signatures of earlier calls may be handed in as
+    `known`: only texts that it lacks are signed.
+    """
+    ids = pl.DataFrame({"text_id": _ids(texts, width)})
+    distinct = ids.with_row_index("at").unique("text_id", keep="first", maintain_order=True)
+    if known is None:
+        known = schema.empty(schema.SIGNATURES)
+    found = distinct.join(known, on="text_id", how="left", maintain_order="left")
+    missing = found.filter(pl.col("bands").is_null())
+    fresh = missing.select("text_id", bands=_bands(texts.gather(missing["at"]), width))
+    signatures = pl.concat([found.drop("at").drop_nulls("bands"), fresh]).sort("text_id")
+    bands = ids.join(signatures, on="text_id", how="left", maintain_order="left")["bands"]
+    a, b = _candidates(bands.to_numpy().reshape(-1, BANDS))
+    edges = pl.DataFrame({"a": a, "b": b, "jaccard": _jaccard(texts, a, b, width)})
+    return Compared(
+        edges.with_columns(near=pl.col("jaccard") >= threshold), signatures, fresh.height
     )
 
 
-def survivors(size: int, repeats: pl.DataFrame) -> npt.NDArray[np.int64]:
+def survivors(size: int, repeats: pl.DataFrame) -> Places:
     """For each of `size` texts the place of the one that it repeats, or -1.
 
     `repeats` are edges, `a` to be kept before `b`. A text is dropped only for a kept one that it has an edge
@@ -54,7 +90,7 @@ def survivors(size: int, repeats: pl.DataFrame) -> npt.NDArray[np.int64]:
     return survivor
 
 
-def clusters(size: int, near: pl.DataFrame) -> npt.NDArray[np.int64]:
+def clusters(size: int, near: pl.DataFrame) -> Places:
     """For each of `size` texts the first place of all that hang together through the edges `near`."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -66,26 +102,27 @@ def clusters(size: int, near: pl.DataFrame) -> npt.NDArray[np.int64]:
     return first[place].astype(np.int64)
 
 
-def signatures(texts: Sequence[str]) -> npt.NDArray[np.uint32]:
+def signatures(texts: pl.Series, width: int = WIDTH) -> npt.NDArray[np.uint32]:
     """The MinHash signature of each text: n x `PERMUTATIONS`."""
     import rensa
 
     sign = rensa.RMinHash.digest_matrix_from_flat_token_hashes  # pyright: ignore[reportAttributeAccessIssue]
-    made = [np.empty((0, PERMUTATIONS), np.uint32)]
+    made = np.empty((len(texts), PERMUTATIONS), np.uint32)
     for start in range(0, len(texts), _CHUNK):
-        shingles, offsets = _shingles(texts[start : start + _CHUNK])
-        rows = sign(shingles, offsets, PERMUTATIONS, _SEED).to_rows()
-        made.append(np.array(rows, np.uint32).reshape(-1, PERMUTATIONS))
-    return np.concatenate(made)
+        hashes, offsets = shingles(texts[start : start + _CHUNK], width)
+        rows = sign(hashes, offsets, PERMUTATIONS, _SEED).to_rows()
+        made[start : start + _CHUNK] = np.array(rows, np.uint32).reshape(-1, PERMUTATIONS)
+    return made
 
 
-def _shingles(texts: Sequence[str]) -> tuple[Hashes, npt.NDArray[np.uint64]]:
-    """The shingles of all texts, one after another, and where each text's begin; the end is the last.
+def shingles(texts: pl.Series, width: int = WIDTH) -> tuple[Hashes, Hashes]:
+    """The shingles of `width` tokens, at most three, of all texts one after another, repeated ones, too; and
+    where each text's begin, the end last.
 
     Hashes are of the tokens' bytes alone: the same on every machine and with every library.
     """
-    # Each text ends in two signs that no text has, so that a text of one token has a shingle.
-    ended = pl.Series(texts, dtype=pl.String) + " \0 \0"
+    # Each text ends in signs that no text has, so that a text of one token has a shingle.
+    ended = texts.cast(pl.String) + " \0" * (width - 1)
     listed = ended.str.extract_all(_TOKENS)
     counts = listed.list.len().to_numpy().astype(np.int64)
     encoded = listed.explode().to_arrow().dictionary_encode()
@@ -100,54 +137,88 @@ def _shingles(texts: Sequence[str]) -> tuple[Hashes, npt.NDArray[np.uint64]]:
     )
     hashed = known[encoded.indices.to_numpy()]
     mixed = hashed * _MIX[0]
-    for step in range(1, _SHINGLE):
+    for step in range(1, width):
         mixed[:-step] ^= (hashed[step:] * _MIX[step]) ^ (mixed[:-step] >> np.uint64(29))
     ends = np.cumsum(counts)
     inside = np.ones(len(mixed), bool)
-    for step in range(1, _SHINGLE):
+    for step in range(1, width):
         inside[ends - step] = False
-    offsets = np.concatenate([[0], np.cumsum(counts - _SHINGLE + 1)]).astype(np.uint64)
+    offsets = np.concatenate([[0], np.cumsum(counts - width + 1)]).astype(np.uint64)
     return np.ascontiguousarray(mixed[inside]), offsets
 
 
-def _candidates(signed: npt.NDArray[np.uint32]) -> tuple[npt.NDArray[np.int64], ...]:
+def incidence(texts: pl.Series, width: int = WIDTH) -> csr_array:
+    """Which text has which shingle: ones in a sparse matrix, whose columns are sorted."""
+    from scipy.sparse import csr_array
+
+    hashes, offsets = shingles(texts, width)
+    # A column is a shingle: 62 bits of its hash, which no two shingles of two texts share by chance.
+    columns = (hashes >> np.uint64(2)).astype(np.int64)
+    ones = np.ones(len(columns), np.int8)
+    rows = csr_array((ones, columns, offsets.astype(np.int64)), shape=(len(texts), 1 << 62))
+    rows.sum_duplicates()
+    rows.data = np.ones(rows.nnz, np.int8)
+    return rows
+
+
+def _ids(texts: pl.Series, width: int) -> pl.Series:
+    """Names of the texts as they are signed: another way to sign gives others."""
+    prefix = f"{VERSION} {width} {PERMUTATIONS} {BANDS} {_SEED} ".encode()
+
+    def name(text: str) -> str:
+        return blake2b(prefix + text.encode(), digest_size=16).hexdigest()
+
+    return texts.map_elements(name, return_dtype=pl.String)
+
+
+def _bands(texts: pl.Series, width: int) -> pl.Series:
+    """One number a band of each text's signature; equal bands have equal numbers."""
+    signed = signatures(texts, width).reshape(len(texts), BANDS, PERMUTATIONS // BANDS)
+    # A polynomial over the rows of a band, in 64 bits: chance makes two of them equal once in 10^19.
+    mixed = np.zeros((len(texts), BANDS), np.uint64)
+    for row in range(signed.shape[2]):
+        mixed = (mixed ^ signed[:, :, row]) * _MIX[0]
+        mixed ^= mixed >> np.uint64(29)
+    return pl.Series("bands", mixed, pl.Array(pl.UInt64, BANDS))
+
+
+def _candidates(bands: Hashes) -> tuple[Places, Places]:
     """Pairs of places that agree in a band, each once, the smaller first."""
-    keys = [np.empty(0, np.int64)]
-    size = len(signed)
-    for band in np.split(signed, BANDS, axis=1):
-        rows = np.ascontiguousarray(band).view(np.dtype((np.void, band.shape[1] * 4))).ravel()
-        _, group = np.unique(rows, return_inverse=True)
-        order = np.argsort(group, kind="stable")
-        bounds = np.flatnonzero(np.diff(group[order], prepend=-1, append=size + 1))
-        for first, last in _crowds(bounds):
-            members = order[first:last]
-            for place in range(1, len(members)):
-                others = members[: min(place, _BEST)]
-                keys.append(others * size + members[place])
-    unique = np.unique(np.concatenate(keys))
-    return unique // max(size, 1), unique % max(size, 1)
+    size = len(bands)
+    keys = np.empty(0, np.int64)
+    for band in bands.T:
+        order = np.argsort(band, kind="stable")
+        starts = np.flatnonzero(np.diff(band[order]) != 0) + 1
+        firsts = np.zeros(size, np.int64)
+        firsts[starts] = starts
+        firsts = np.maximum.accumulate(firsts)  # where each one's crowd begins
+        rank = np.arange(size) - firsts
+        found = []
+        for best in range(_BEST):
+            later = np.flatnonzero(rank > best)
+            if not len(later):
+                break
+            found.append(order[firsts[later] + best] * size + order[later])
+        keys = np.union1d(keys, np.concatenate(found)) if found else keys
+    return keys // max(size, 1), keys % max(size, 1)
 
 
-def _crowds(bounds: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    firsts, lasts = bounds[:-1], bounds[1:]
-    several = lasts - firsts > 1
-    return zip(firsts[several].tolist(), lasts[several].tolist(), strict=True)
-
-
-def _jaccard(
-    texts: Sequence[str], a: npt.NDArray[np.int64], b: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float64]:
+def _jaccard(texts: pl.Series, a: Places, b: Places, width: int) -> npt.NDArray[np.float64]:
     """The exact similarity of the sets of shingles at places `a` and `b`."""
-    places = np.unique(np.concatenate([a, b]))
-    sets: dict[int, Hashes] = {}
-    for start in range(0, len(places), _CHUNK):
-        chunk = places[start : start + _CHUNK].tolist()
-        shingles, offsets = _shingles([texts[int(place)] for place in chunk])
-        for row, place in enumerate(chunk):
-            sets[place] = np.unique(shingles[offsets[row] : offsets[row + 1]])
-    similar = np.empty(len(a), np.float64)
-    for row, (one, other) in enumerate(zip(a.tolist(), b.tolist(), strict=True)):
-        first, second = sets[one], sets[other]
-        shared = len(np.intersect1d(first, second, assume_unique=True))
-        similar[row] = shared / max(len(first) + len(second) - shared, 1)
-    return similar
+    from scipy.sparse import csr_array, vstack
+
+    places, ends = np.unique(np.concatenate([a, b]), return_inverse=True)
+    sets = [
+        incidence(texts.gather(places[start : start + _CHUNK]), width)
+        for start in range(0, len(places), _CHUNK)
+    ]
+    if not sets:
+        return np.empty(0, np.float64)
+    matrix = csr_array(vstack(sets, format="csr"))
+    sizes = np.diff(matrix.indptr)
+    shared = np.empty(len(a), np.int64)
+    one, other = ends[: len(a)], ends[len(a) :]
+    for start in range(0, len(a), _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        shared[rows] = matrix[one[rows]].multiply(matrix[other[rows]]).sum(axis=1)
+    return shared / np.maximum(sizes[one] + sizes[other] - shared, 1)

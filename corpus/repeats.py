@@ -1,60 +1,178 @@
-"""Code that is there twice: which units repeat another, and which hang together. Drops nothing itself."""
+"""What is there twice, code or query: which units and pairs repeat another. Drops nothing itself."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from corpus import dedup, schema
 
-VERSION = f"1/{dedup.VERSION}"
+VERSION = f"2/{dedup.VERSION}"
+
+RANK = {"test": 0, "valid": 1, "train": 2}
+"""Of what is near to each other in two splits, that of the lower rank stays."""
+
+_TRAIN = RANK["train"]
 
 
 @dataclass(frozen=True)
 class Repeats:
-    """What `find` finds.
+    """What `code` and `queries` find.
 
-    `units`: `unit_id`, its `cluster_id`, and of what it repeats (null where nothing) `of`, its source
-    `of_source` and whether that is `held_out`. `edges`: rows of `schema.EDGES`, the evidence.
+    `hits`: what repeats something, its key, `of` what (a unit or a query) and of which `of_source`, how alike
+    (`share`), and whether that is `held_out`. `edges`: rows of `schema.EDGES`, the evidence. `signatures` and
+    `signed`: as in `dedup.Compared`.
     """
 
-    units: pl.DataFrame
+    hits: pl.DataFrame
     edges: pl.DataFrame
+    signatures: pl.DataFrame
+    signed: int
 
 
-def find(units: pl.DataFrame, threshold: float) -> Repeats:
-    """Compare the code of all `units`.
+def code(units: pl.DataFrame, threshold: float, known: pl.DataFrame | None = None) -> Repeats:
+    """Compare the code of all `units`; the key of a hit is `unit_id`.
 
     Near-duplicates of the same name are one answer twice, and the later one repeats the earlier. Of another
-    name they are another answer (`remove_meta`, `remove_directory`): they share a cluster, and no batch.
-    A unit of training that is near to a held-out one repeats it whatever its name is.
+    name they are another answer (`remove_meta`, `remove_directory`), and both stay. A unit that is near to
+    one of a split of lower rank repeats it whatever its name is, and whether or not that one stays.
 
     Args:
         units: `unit_id`, `source`, `split`, `symbol` and `positive`, the ones to keep first.
         threshold: the least Jaccard similarity of near-duplicates.
+        known: rows of `schema.SIGNATURES` from before.
     """
-    # The held-out ones first: nothing of theirs is dropped for what is trained on.
-    ordered = units.sort(pl.col("split") == "train", maintain_order=True).with_columns(
-        name=pl.col("symbol").str.extract(r"([^.:]*)$"), trains=pl.col("split") == "train"
-    )
-    compared = dedup.edges(ordered["positive"].to_list(), threshold)
-    columns = ordered.select("unit_id", "source", "name", "trains")
-    for end in ("a", "b"):
-        held = columns[compared[end]]
-        compared = compared.with_columns(held.rename(lambda name, end=end: f"{name}_{end}"))
+    ordered = units.with_columns(
+        rank=pl.col("split").replace_strict(RANK, return_dtype=pl.Int8),
+        name=pl.col("symbol").str.extract(r"([^.:]*)$"),
+    ).sort("rank", maintain_order=True)
+    compared = dedup.compare(ordered["positive"], threshold, known=known)
+    edges = _ends(compared.edges, ordered.select("unit_id", "source", "name", "rank"))
+    held_out = pl.col("rank_a") < pl.col("rank_b")
+    trained = (pl.col("rank_a") == _TRAIN) & (pl.col("rank_b") == _TRAIN)
     same_name = pl.col("name_a") == pl.col("name_b")
-    compared = compared.with_columns(
-        repeats=pl.col("near") & pl.col("trains_b") & (same_name | ~pl.col("trains_a"))
+    edges = edges.with_columns(
+        what=pl.lit("code"), repeats=pl.col("near") & (held_out | (trained & same_name))
     )
-    survivor = dedup.survivors(ordered.height, compared.filter("repeats"))
-    cluster = dedup.clusters(ordered.height, compared.filter("near"))
-    kept = pl.Series(survivor).replace(-1, None)
-    found = ordered.select(
-        "unit_id",
-        cluster_id=ordered["unit_id"][cluster],
-        of=ordered["unit_id"].gather(kept),
-        of_source=ordered["source"].gather(kept),
-        held_out=~ordered["trains"].gather(kept),
+    reserved = edges.filter("repeats", held_out).sort("b", "a").unique("b", maintain_order=True)
+    gone = reserved["b"].implode()
+    among = edges.filter("repeats", trained, ~pl.col("a").is_in(gone), ~pl.col("b").is_in(gone))
+    repeated = _dropped(ordered.height, among)
+    hits = pl.concat(
+        [
+            reserved.with_columns(held_out=pl.lit(value=True)),
+            repeated.with_columns(held_out=pl.lit(value=False)),
+        ]
+    ).sort("b")
+    found = hits.select(
+        unit_id="unit_id_b",
+        of="unit_id_a",
+        of_source="source_a",
+        share="jaccard",
+        held_out="held_out",
     )
-    return Repeats(found, compared.sort("a", "b").select(schema.EDGES.names))
+    return Repeats(found, _evidence(edges), compared.signatures, compared.signed)
+
+
+def queries(
+    pairs: pl.DataFrame,
+    evaluation: Sequence[str],
+    threshold: float,
+    known: pl.DataFrame | None = None,
+) -> Repeats:
+    """Compare the queries of all `pairs` as sets of words; the key of a hit is `row`.
+
+    A pair whose query is, or nearly is, that of a split of lower rank repeats it; so does one that is trained
+    on where its query is one of `evaluation`, and one whose query nearly is that of an earlier pair of the
+    same unit and split. Nearly the same query of two units is evidence only: they have no place in one batch.
+
+    Args:
+        pairs: `row`, `unit_id`, `source`, `split` and `query`, the ones to keep first.
+        evaluation: queries that are asked of every checkpoint.
+        threshold: the least Jaccard similarity of near-duplicates.
+        known: rows of `schema.SIGNATURES` from before.
+    """
+    rows = pairs.select(
+        *("row", "unit_id", "source", "split", "query"),
+        rank=pl.col("split").replace_strict(RANK, return_dtype=pl.Int8),
+        text=_bare("query"),
+    )
+    asked = pl.DataFrame({"query": evaluation}, schema={"query": pl.String})
+    asked = asked.select(text=_bare("query"), rank=pl.lit(RANK["valid"], pl.Int8))
+    texts = (
+        # An edge is that of the units that are trained on, where there are any: they share batches.
+        pl.concat([rows.select(*asked.columns, "unit_id", "source"), asked], how="diagonal")
+        .sort("rank", descending=True, maintain_order=True)
+        .with_columns(lowest=pl.col("rank").min().over("text"))
+        .unique("text", keep="first", maintain_order=True)
+        .with_row_index("place")
+        .with_columns(
+            pl.col("place").cast(pl.Int64), pl.col("unit_id", "source").fill_null("evaluation")
+        )
+    )
+    compared = dedup.compare(texts["text"], threshold, width=1, known=known)
+    edges = _ends(compared.edges, texts.select("unit_id", "source", "lowest", "text"))
+    rows = rows.join(texts.select("text", "place", "lowest"), on="text", maintain_order="left")
+    near = edges.filter("near")
+    both_ways = pl.concat(
+        [
+            near.select(place="a", text="text_b", rank="lowest_b", share="jaccard"),
+            near.select(place="b", text="text_a", rank="lowest_a", share="jaccard"),
+            texts.select("place", "text", rank="lowest", share=pl.lit(1.0)),
+        ]
+    )
+    said = pl.col("text_right").str.count_matches(r"\S+") >= _MIN_WORDS
+    reserved = (
+        rows.join(both_ways, on="place")
+        .filter(pl.col("rank_right") < pl.col("rank"), said)
+        .sort("row", "rank_right", "share", "text_right", descending=[False, False, True, False])
+        .unique("row", keep="first", maintain_order=True)
+        .select("row", of="text_right", share="share", held_out=pl.lit(value=True))
+    )
+    own = rows.select("place", "row", "unit_id", "split", "query").filter(
+        ~pl.col("row").is_in(reserved["row"].implode())
+    )
+    of_unit = (
+        near.select("a", "b", share="jaccard")
+        .join(own, left_on="a", right_on="place")
+        .join(own, left_on=["b", "unit_id", "split"], right_on=["place", "unit_id", "split"])
+    )
+    forth, back = ("row", "row_right", "query"), ("row_right", "row", "query_right")
+    of_unit = pl.concat(
+        [of_unit.select("share", a=a, b=b, of=of) for a, b, of in (forth, back)]
+    ).filter(pl.col("a") < pl.col("b"))
+    size = 1 + max(rows["row"].to_list(), default=-1)
+    within = _dropped(size, of_unit).select(
+        row="b", of="of", share="share", held_out=pl.lit(value=False)
+    )
+    edges = edges.with_columns(what=pl.lit("query"), repeats=pl.lit(value=False))
+    hits = pl.concat([reserved, within]).sort("row").with_columns(of_source=pl.lit(None, pl.String))
+    return Repeats(hits, _evidence(edges), compared.signatures, compared.signed)
+
+
+_MIN_WORDS = 3
+"""Fewer words than that are everybody's: `to string` in an evaluation keeps nothing out of training."""
+
+
+def _dropped(size: int, edges: pl.DataFrame) -> pl.DataFrame:
+    """Of `edges` those by which a text is dropped, one for each."""
+    survivor = dedup.survivors(size, edges)
+    return edges.filter(pl.Series(survivor[edges["b"].to_numpy()]) == edges["a"])
+
+
+def _bare(column: str) -> pl.Expr:
+    return pl.col(column).str.to_lowercase()
+
+
+def _ends(edges: pl.DataFrame, columns: pl.DataFrame) -> pl.DataFrame:
+    """`edges` with the `columns` of both ends."""
+    for end in ("a", "b"):
+        held = columns[edges[end]]
+        edges = edges.with_columns(held.rename(lambda name, end=end: f"{name}_{end}"))
+    return edges
+
+
+def _evidence(edges: pl.DataFrame) -> pl.DataFrame:
+    return edges.sort("a", "b").select(schema.EDGES.names)

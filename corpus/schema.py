@@ -232,13 +232,35 @@ LOSSES = pa.schema(
 
 EDGES = pa.schema(
     [
+        _column("what", _TEXT, "what was compared: code or query"),
         _column("unit_id_a", _TEXT, "a unit"),
         _column("source_a", _TEXT, "its source"),
-        _column("unit_id_b", _TEXT, "a unit whose code may be nearly the same"),
+        _column("unit_id_b", _TEXT, "a unit that may have nearly the same"),
         _column("source_b", _TEXT, "its source"),
         _column("jaccard", pa.float64(), "exact similarity of their shingles"),
         _column("near", _FLAG, "whether that makes them near-duplicates"),
         _column("repeats", _FLAG, "whether the second may be dropped for the first"),
+    ]
+)
+
+REMOVED = pa.schema(
+    [
+        _column("pair_id", _TEXT, "a pair that is not in the corpus"),
+        _column("source", _TEXT, "name of the source in the manifest"),
+        _column("language", _TEXT, "rust, python, lean …"),
+        _column("pair_type", _TEXT, "doc, path …"),
+        _column("reason", _TEXT, "why it was dropped"),
+        _column("kept", _TEXT, "what it repeats: a unit, a pair, a query, `benchmark:row`; or empty"),
+        _column("share", pa.float64(), "how much of it that has, where measured", nullable=True),
+    ]
+)
+
+SIGNATURES = pa.schema(
+    [
+        _column("text_id", _TEXT, "stable hash of a text and of the way in which it was signed"),
+        _column(
+            "bands", pa.list_(pa.uint64(), 16), "its MinHash signature, one number a band of eight"
+        ),
     ]
 )
 

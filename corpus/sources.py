@@ -31,7 +31,9 @@ Ref = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][\w./+@-]*$", max_
 class _Source(Settings):
     name: Name
     domain: Domain = "rust"
-    split: Split = "train"
+    split: Split | None = Field(
+        default=None, description="pins it to a split; without, `corpus.splits` draws one by name"
+    )
     license: str | None = Field(
         default=None, description="expected SPDX expression; a different finding is reported"
     )

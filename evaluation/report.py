@@ -28,6 +28,7 @@ class Facts:
         metrics, differences, ranks: rows of the lake's tables of these names.
         manifest: the checkpoint's.
         pairs: pairs by split, language, source, pair_type and query_kind.
+        kept_out: pairs by source and reason that were not trained on because they are evaluated.
         pool: number of units that the test queries search.
     """
 
@@ -36,6 +37,7 @@ class Facts:
     ranks: list[Row]
     manifest: dict[str, Any]
     pairs: list[Row]
+    kept_out: list[Row]
     pool: int
 
 
@@ -112,6 +114,7 @@ def render_report(facts: Facts) -> str:
         misses=_misses(facts.ranks),
         manifest=facts.manifest,
         pool=facts.pool,
+        kept_out=facts.kept_out,
         plots=[
             ("Quality, with 95 % bootstrap intervals", _bars(facts.metrics)),
             ("Training loss by step", _losses(facts.manifest["history"])),

@@ -100,7 +100,7 @@ def print_check() -> int:
     for title, values in (
         ("kind", [source.kind for source in manifest.sources]),
         ("domain", [source.domain for source in manifest.sources]),
-        ("split", [source.split for source in manifest.sources]),
+        ("split", list(Project().load_splits(manifest).values())),
         ("licence tier", [_expected_tier(source, policy) for source in manifest.sources]),
     ):
         told = ", ".join(f"{value} {count}" for value, count in Counter(values).most_common())

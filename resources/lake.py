@@ -134,9 +134,34 @@ class Lake(dg.ConfigurableResource):
         return pl.concat([empty(schema), *map(pl.read_parquet, found)])
 
     def read_all(self, places: Iterable[tuple[str, ...]], schema: pa.Schema) -> pl.DataFrame:
-        """The rows of all tables at `places` that exist; an empty frame of `schema` if none does."""
-        frames = [self.read(*parts) for parts in places if self.path(*parts).is_file()]
-        return pl.concat([empty(schema), *frames])
+        """The rows of all tables at `places` that exist; an empty frame of `schema` if none does.
+
+        Raises:
+            ProvenderError: one of them has other columns than `schema`; nothing is read then.
+        """
+        found = [self.path(*parts) for parts in places if self.path(*parts).is_file()]
+        for path in found:
+            _check_columns(path, schema)
+        return pl.concat([empty(schema), *map(pl.read_parquet, found)])
+
+
+def _check_columns(path: Path, schema: pa.Schema) -> None:
+    there = pq.read_schema(path)
+    wrong = [
+        f"`{field.name}` is missing"
+        if field.name not in there.names
+        else f"`{field.name}` is {there.field(field.name).type}, not {field.type}"
+        for field in schema
+        if field.name not in there.names or there.field(field.name).type != field.type
+    ]
+    wrong += [f"`{name}` is unknown" for name in there.names if name not in schema.names]
+    if wrong or there.names != schema.names:
+        raise ProvenderError(
+            f"This table has other columns than it should: "
+            f"{', '.join(wrong) or 'their order differs'}.",
+            where=str(path),
+            remedy="Materialize its asset again, with `provender refresh`; it writes the columns of today.",
+        )
 
 
 class _Hashing:

@@ -8,12 +8,14 @@ from pathlib import Path
 import dagster as dg
 
 from common.errors import ProvenderError
-from corpus.build import Curriculum, load_curriculum
+from corpus.curriculum import Curriculum, load_curriculum
 from corpus.datasets import DataSets, load_datasets
 from corpus.licences import LicencePolicy, load_policy
 from corpus.optout import OptOuts, load_optouts
 from corpus.quality import Quality, load_quality
-from corpus.sources import Manifest, load_manifest
+from corpus.sources import Manifest, Split, load_manifest
+from corpus.splits import assign
+from corpus.targets import Targets, load_targets
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout: config/ lies below it."""
@@ -36,6 +38,7 @@ class Project(dg.ConfigurableResource):
     curriculum: str = str(ROOT / "config" / "curriculum.yaml")
     quality: str = str(ROOT / "config" / "quality.yaml")
     datasets: str = str(ROOT / "config" / "datasets.yaml")
+    targets: str = str(ROOT / "config" / "targets.yaml")
     recipe: str = str(ROOT / "config" / "train_quickstart.yaml")
 
     def load_manifest(self) -> Manifest:
@@ -61,12 +64,28 @@ class Project(dg.ConfigurableResource):
     def load_curriculum(self) -> Curriculum:
         return load_curriculum(Path(self.curriculum))
 
+    def load_splits(self, manifest: Manifest) -> dict[str, Split]:
+        """The split of each source of `manifest`."""
+        return assign(manifest.sources, self.load_curriculum().splits)
+
     def load_quality(self) -> Quality:
         return load_quality(Path(self.quality))
 
     def load_datasets(self) -> DataSets:
         """PROVENDER_DATASETS, else the file that ships."""
         return load_datasets(Path(os.environ.get("PROVENDER_DATASETS", self.datasets)))
+
+    def load_targets(self) -> Targets:
+        """The targets; their `profile` is the one that PROVENDER_PROFILE names, where it does."""
+        targets = load_targets(Path(self.targets))
+        profile = os.environ.get("PROVENDER_PROFILE") or targets.profile
+        targets.named(profile)
+        return targets.model_copy(update={"profile": profile})
+
+    def benchmarks_path(self) -> Path | None:
+        """The folder that PROVENDER_BENCHMARKS names: published benchmarks, not to be learned."""
+        named = os.environ.get("PROVENDER_BENCHMARKS")
+        return Path(named) if named else None
 
     def recipe_path(self) -> Path:
         return Path(os.environ.get("PROVENDER_RECIPE", self.recipe))

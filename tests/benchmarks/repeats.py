@@ -55,7 +55,7 @@ def main() -> int:
         lake.read(*place_of(split)).unique("unit_id", maintain_order=True) for split in SPLITS
     ]
     corpus = pl.concat(frames).sort("unit_id")
-    texts = corpus["positive"].to_list()
+    texts = corpus["positive"]
     started = time.perf_counter()
     dedup.signatures(texts)
     seconds = time.perf_counter() - started
@@ -67,7 +67,7 @@ def main() -> int:
     columns: dict[tuple[str, ...], int] = {}
     whole = matrix(sample, columns)
     truth = {(a, b) for a, b, _ in near(whole, whole, threshold) if a < b}
-    found = set(dedup.edges(sample, threshold).filter("near").select("a", "b").rows())
+    found = set(dedup.compare(pl.Series(sample), threshold).edges.filter("near").select("a", "b").rows())
     right = len(truth & found)
     print(
         f"of {len(sample)} texts all pairs: {len(truth)} near-duplicates, {len(found)} found; "

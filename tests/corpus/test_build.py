@@ -6,7 +6,8 @@ import pytest
 
 from common.errors import ProvenderError
 from corpus import schema
-from corpus.build import Curriculum, Drop, build_corpus, load_curriculum
+from corpus.build import Drop, build_corpus
+from corpus.curriculum import Curriculum, load_curriculum
 from corpus.quality import Fault, Quality, Rules
 from tests.corpus.frames import LONG_CODE, pairs
 
@@ -60,6 +61,9 @@ def test_no_pairs_make_an_empty_corpus() -> None:
     assert schema.conform(made.drops, schema.DROPS).num_rows == 0
     assert schema.conform(made.losses, schema.LOSSES).num_rows == 0
     assert schema.conform(made.edges, schema.EDGES).num_rows == 0
+    assert schema.conform(made.removed, schema.REMOVED).num_rows == 0
+    assert schema.conform(made.signatures, schema.SIGNATURES).num_rows == 0
+    assert made.signed == 0
 
 
 def test_split_is_that_of_the_source() -> None:
@@ -73,6 +77,23 @@ def test_weight_is_that_of_the_domain_and_one_by_default() -> None:
 
     assert corpus["weight"].to_list() == [1.0, 5.0, 1.0]
     assert corpus["weight"].dtype == pl.Float32
+
+
+def test_weight_of_a_category_goes_before_that_of_its_domain() -> None:
+    curriculum = Curriculum(
+        domain_weights={"rust": 1, "formal": 5}, category_weights={"verification": 2.5}
+    )
+    rows = pairs(
+        *(pair(1, domain="formal"), pair(2, domain="formal", category="verification")),
+        pair(3, source="held", category="verification"),
+    )
+    made = build_corpus(rows, SPLITS, curriculum, QUALITY, weights={"held": 7})
+
+    assert dict(made.pairs.select("unit_id", "weight").iter_rows()) == {
+        "u1": 5.0,
+        "u2": 2.5,
+        "u3": 7.0,
+    }
 
 
 def test_weight_of_a_source_goes_before_that_of_its_domain() -> None:
@@ -234,10 +255,20 @@ def test_same_query_is_asked_once() -> None:
     assert drops == [("demo", Drop.SAME_QUERY.value, 1)]
 
 
-def test_same_query_may_be_asked_on_both_sides() -> None:
-    corpus, drops = build(pair(1), pair(2, query="Does thing number 1", source="held"))
+def test_query_of_a_held_out_source_is_not_trained_on() -> None:
+    corpus, drops = build(pair(1), pair(2, query="Number 1 does thing", source="held"))
+
+    assert corpus["unit_id"].to_list() == ["u2"]
+    assert drops == [("demo", Drop.ASKED.value, 1)]
+
+
+def test_query_of_one_or_two_words_may_be_asked_on_both_sides() -> None:
+    corpus, drops = build(
+        pair(1, query="to string"), pair(2, query="to string", source="held"), min_query_words=1
+    )
 
     assert (corpus.height, drops) == (2, [])
+    assert corpus["cluster_id"].n_unique() == 2
 
 
 def test_drops_are_counted_by_source_language_kind_and_reason() -> None:
@@ -291,6 +322,8 @@ def test_corpus_does_not_depend_on_the_order_of_the_pairs() -> None:
         assert made.drops.equals(expected.drops)
         assert made.losses.equals(expected.losses)
         assert made.edges.equals(expected.edges)
+        assert made.removed.equals(expected.removed)
+        assert made.signatures.equals(expected.signatures)
 
 
 def test_shipped_curriculum_draws_formal_pairs_more_often() -> None:
@@ -321,117 +354,17 @@ def test_weight_must_be_positive(tmp_path: Path) -> None:
         load_curriculum(path)
 
 
-# Near-duplicates
-
-LONG = "\n".join(f"    let step_{n} = left.step_{n}(right);" for n in range(20))
-
-
-def long(name: str, *, sign: str = "+") -> str:
-    return f"fn {name}(left: u64, right: u64) -> u64 {{\n{LONG}\n    left {sign} right\n}}"
-
-
-def test_near_copy_of_one_name_trains_once() -> None:
-    corpus, drops = built(
-        pair(1, symbol="A::add", positive=long("add")),
-        pair(2, symbol="b.add", positive=long("add", sign="-")),
-    )
-
-    assert corpus["unit_id"].to_list() == ["u1"]
-    assert drops == [("demo", Drop.NEAR_CODE.value, 1)]
-
-
-def test_near_duplicate_of_another_name_is_another_answer_of_the_same_cluster() -> None:
-    corpus, drops = built(
-        pair(1, symbol="add", positive=long("add")),
-        pair(2, symbol="sub", positive=long("sub", sign="-")),
-        pair(3, symbol="other"),
-    )
-
-    assert corpus.select("unit_id", "cluster_id").rows() == [
-        *(("u1", "u1"), ("u2", "u1"), ("u3", "u3")),
-    ]
-    assert drops == []
-
-
-@pytest.mark.parametrize("source", ["held", "tuning"])
-def test_near_copy_of_held_out_code_never_trains_whatever_its_name(source: str) -> None:
-    corpus, drops = built(
-        pair(1, symbol="sub", positive=long("sub", sign="-")),
-        pair(2, symbol="add", positive=long("add"), source=source),
-    )
-
-    assert corpus["unit_id"].to_list() == ["u2"]
-    assert drops == [("demo", Drop.NEAR_HELD_OUT.value, 1)]
-
-
-def test_near_copy_of_held_out_code_never_trains_even_where_that_has_no_fit_pair() -> None:
-    corpus, drops = built(
-        pair(1, symbol="sub", positive=long("sub", sign="-")),
-        pair(2, symbol="add", positive=long("add"), source="held", query="Short"),
-    )
-
-    assert corpus.height == 0
-    assert ("demo", Drop.NEAR_HELD_OUT.value, 1) in drops
-
-
-def test_near_copies_among_held_out_code_stay() -> None:
-    corpus, _ = built(
-        pair(1, symbol="add", positive=long("add"), source="held"),
-        pair(2, symbol="add", positive=long("add", sign="-"), source="held"),
-    )
-
-    assert corpus.height == 2
-
-
 @pytest.mark.parametrize(
-    ("better", "worse"),
+    ("line", "fault"),
     [
-        ({"license_tier": "permissive"}, {"license_tier": "weak_lib"}),
-        ({"domain": "formal"}, {"domain": "rust"}),
-        ({"pair_type": "doc"}, {"pair_type": "path", "query_kind": "keywords"}),
+        ("category_weights: {code: -1}", r"`category_weights\.code`"),
+        ("category_weights: {proofs: 2}", r"`category_weights\.proofs"),
+        ("benchmark_share: 0", "`benchmark_share`"),
     ],
-    ids=["licence", "weight", "doc"],
 )
-@pytest.mark.parametrize("sign", ["+", "-"], ids=["equal", "near"])
-def test_of_copies_the_better_one_stays(
-    better: dict[str, Any], worse: dict[str, Any], sign: str
-) -> None:
-    for first, second in ((better, worse), (worse, better)):
-        corpus, _ = built(
-            pair(1, symbol="add", positive=long("add"), **first),
-            pair(2, symbol="add", positive=long("add", sign=sign), **second),
-        )
+def test_setting_out_of_bounds_is_refused(tmp_path: Path, line: str, fault: str) -> None:
+    path = tmp_path / "curriculum.yaml"
+    path.write_text(f"domain_weights: {{rust: 1}}\n{line}\n")
 
-        assert corpus["unit_id"].to_list() == ["u1" if first is better else "u2"]
-
-
-def test_losses_count_what_stands_in_other_sources_too() -> None:
-    made = build_corpus(
-        pairs(
-            *(pair(1, symbol="a"), pair(2, symbol="b", positive=long("b"))),
-            pair(3, symbol="a", positive=code("thing_1"), source="fork"),
-            pair(4, symbol="b", positive=long("b", sign="-"), source="fork"),
-            pair(5, symbol="c", source="fork"),
-        ),
-        {**SPLITS, "fork": "train"},
-        CURRICULUM,
-        QUALITY,
-    )
-
-    assert made.losses.rows() == [("demo", 2, 0), ("fork", 3, 2)]
-
-
-def test_evidence_says_what_was_compared_and_what_followed() -> None:
-    made = build_corpus(
-        pairs(
-            pair(1, symbol="add", positive=long("add")),
-            pair(2, symbol="add", positive=long("add", sign="-")),
-        ),
-        *(SPLITS, CURRICULUM, QUALITY),
-    )
-
-    (edge,) = made.edges.rows(named=True)
-    assert (edge["unit_id_a"], edge["unit_id_b"], edge["near"], edge["repeats"]) == (
-        *("u1", "u2", True, True),
-    )
-    assert 0.9 < edge["jaccard"] < 1
+    with pytest.raises(ProvenderError, match=fault):
+        load_curriculum(path)

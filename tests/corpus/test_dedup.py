@@ -47,7 +47,7 @@ def test_edges_are_those_of_brute_force() -> None:
     # `==` is two signs.
     expected = all_pairs([each.replace("==", "= =").split() for each in texts], 0.85)
 
-    near = dedup.edges(texts, 0.85).filter("near")
+    near = dedup.compare(pl.Series(texts), 0.85).edges.filter("near")
     found = set(near.select("a", "b").rows())
 
     assert found <= expected
@@ -69,23 +69,71 @@ def test_edges_are_those_of_brute_force() -> None:
 def test_signs_count_and_white_space_does_not(one: str, other: str, jaccard: float) -> None:
     a, b = np.array([0]), np.array([1])
 
-    assert dedup._jaccard([one, other], a, b).tolist() == [pytest.approx(jaccard)]
+    assert dedup._jaccard(pl.Series([one, other]), a, b, 3).tolist() == [pytest.approx(jaccard)]
 
 
 def test_signature_of_a_text_does_not_depend_on_the_others() -> None:
     generator = random.Random(1)
     texts = [text(generator, length) for length in (0, 1, 2, 3, 50)]
 
-    together = dedup.signatures(texts)
+    together = dedup.signatures(pl.Series(texts))
 
     assert together.shape == (5, dedup.PERMUTATIONS)
     for row, each in enumerate(texts):
-        assert (dedup.signatures([each])[0] == together[row]).all()
+        assert (dedup.signatures(pl.Series([each]))[0] == together[row]).all()
 
 
 def test_no_texts_have_no_edges() -> None:
-    assert dedup.edges([], 0.85).height == 0
-    assert dedup.edges(["alone"], 0.85).height == 0
+    for texts in ([], ["alone"]):
+        compared = dedup.compare(pl.Series(texts, dtype=pl.String), 0.85)
+
+        assert compared.edges.height == 0
+        assert compared.signatures.height == compared.signed == len(texts)
+
+
+def test_only_texts_without_a_signature_are_signed() -> None:
+    generator = random.Random(3)
+    texts = pl.Series([text(generator, 40) for _ in range(100)])
+    first = dedup.compare(texts, 0.85)
+    later = texts.scatter(7, "another text of its own")
+
+    changed = dedup.compare(later, 0.85, known=first.signatures)
+
+    assert (first.signed, changed.signed) == (100, 1)
+    assert changed.signatures.equals(dedup.compare(later, 0.85).signatures)
+
+
+def test_signatures_of_texts_that_are_gone_are_forgotten() -> None:
+    both = dedup.compare(pl.Series(["one text", "other text"]), 0.85).signatures
+
+    assert dedup.compare(pl.Series(["one text"]), 0.85, known=both).signatures.height == 1
+
+
+def test_equal_texts_are_signed_once_and_near_each_other() -> None:
+    compared = dedup.compare(pl.Series(["fn same ( ) { 1 }"] * 5), 0.85)
+
+    assert compared.signed == 1
+    assert compared.edges.filter("near").height == 10
+
+
+def test_width_of_shingles_is_part_of_a_signature() -> None:
+    words = dedup.compare(pl.Series(["open the file now"]), 0.85, width=1).signatures
+
+    assert dedup.compare(pl.Series(["open the file now"]), 0.85, known=words).signed == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "near"),
+    [
+        ("open the file", "file the open", True),
+        ("open the file", "open a file", False),
+        ("read all of the lines of a file", "read all the lines of a file", True),
+    ],
+)
+def test_shingles_of_one_token_compare_sets_of_words(one: str, other: str, near: bool) -> None:
+    edges = dedup.compare(pl.Series([one, other]), 0.85, width=1).edges
+
+    assert edges.filter("near").height == near
 
 
 def edges(*pairs: tuple[int, int]) -> pl.DataFrame:
@@ -105,7 +153,7 @@ def test_first_of_several_that_are_repeated_is_named() -> None:
 
 
 def test_crowd_of_equals_has_one_survivor() -> None:
-    near = dedup.edges(["fn same ( ) { 1 }"] * 100, 0.85)
+    near = dedup.compare(pl.Series(["fn same ( ) { 1 }"] * 100), 0.85).edges
 
     assert dedup.survivors(100, near).tolist() == [-1, *[0] * 99]
     assert dedup.clusters(100, near).tolist() == [0] * 100

@@ -233,4 +233,4 @@ def test_every_shipped_manifest_can_be_read(path: Path) -> None:
 def test_shipped_manifest_keeps_a_source_for_each_split() -> None:
     found = load_manifest(CONFIG / "sources_quickstart.yaml")
 
-    assert {source.split for source in found.sources} == {"train", "valid", "test"}
+    assert {source.split for source in found.sources} == {None, "valid", "test"}

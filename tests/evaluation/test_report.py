@@ -113,6 +113,7 @@ def _facts(**changes: Any) -> Facts:
             for source in ("uv", "ruff")
             for kind in ("doc", "path")
         ],
+        kept_out=[{"source": "ruff", "reason": "query_of_an_evaluation", "pairs": 17}],
         pool=4321,
     )
     return replace(facts, **changes)
@@ -277,6 +278,11 @@ def test_misses_are_at_most_twelve() -> None:
 
 def test_sources_are_listed_with_revision_licence_and_pairs(page: _Page) -> None:
     assert ["uv", "0.9.9", "MIT", "1234"] in page.rows
+
+
+def test_what_was_kept_out_of_training_is_listed_with_its_reason(page: _Page) -> None:
+    assert ["ruff", "query of an evaluation", "17"] in page.rows
+    assert "nothing had to be" in render_report(_facts(kept_out=[]))
 
 
 def test_the_page_says_what_the_model_came_from(page: _Page) -> None:

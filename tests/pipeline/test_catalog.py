@@ -59,7 +59,7 @@ def test_the_check_counts_what_is_there(tmp_path: Path) -> None:
     assert told.splitlines()[:4] == [
         "kind: git 2",
         "domain: rust 2",
-        "split: train 2",
+        "split: train 1, valid 1",  # a hash of `c` says so
         "licence tier: permissive 2",
     ]
 
