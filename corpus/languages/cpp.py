@@ -30,9 +30,10 @@ _TYPES = {
     "union_specifier": "union",
     "enum_specifier": "enum",
 }
-_ENTERED = frozenset(
+_HOLDERS = frozenset(
     """
-    declaration_list preproc_if preproc_ifdef preproc_elif preproc_elifdef preproc_else
+    namespace_definition declaration_list preproc_if preproc_ifdef preproc_elif preproc_elifdef preproc_else
+    ERROR
     """.split()
 )
 _ATTRIBUTES = frozenset({"attribute_declaration", "attribute_specifier", "ms_declspec_modifier"})
@@ -85,17 +86,6 @@ class _Walk:
         self._contracts = [contract for _, contract in contracts]
         self._has_assertions = b"contract_assert" in source
         self._has_annotations = b"@" in source and (b"/*@" in source or b"//@" in source)
-        self._handlers: dict[str, Callable[[_Item, _Scope], None]] = {
-            "function_definition": self._function,
-            "declaration": self._declaration,
-            "field_declaration": self._declaration,
-            "type_definition": self._declaration,
-            "alias_declaration": self._alias,
-            "concept_definition": self._concept,
-            "preproc_def": self._macro,
-            "preproc_function_def": self._macro,
-            **dict.fromkeys(_TYPES, self._type),
-        }
 
     @cached_property
     def _namespaces(self) -> frozenset[str]:
@@ -115,33 +105,35 @@ class _Walk:
                 if node.start_point.row != last:
                     comments.append(node)
                 continue
-            inner = _unwrapped(node) if kind in _WRAPPERS else node
-            self._item(node, inner, comments, scope)
+            inner, inside = node, scope
+            if kind in _WRAPPERS:
+                inner = _unwrapped(node)
+                if kind == "friend_declaration":
+                    inside = replace(scope, owner="")
+                kind = inner.type
+            handler = _HANDLERS.get(kind)
+            if handler:
+                handler(self, _Item(node, inner, comments), inside)
+            elif kind in _HOLDERS and scope.depth < _MAX_DEPTH:
+                self._hold(inner, scope)
             previous = node
             if comments:
                 comments = []
 
-    def _item(self, node: Node, inner: Node, comments: list[Node], scope: _Scope) -> None:
+    def _hold(self, inner: Node, scope: _Scope) -> None:
         kind = inner.type
-        handler = self._handlers.get(kind)
-        if handler:
-            if node.type == "friend_declaration":
-                scope = replace(scope, owner="")
-            handler(_Item(node, inner, comments), scope)
-        elif scope.depth >= _MAX_DEPTH:
-            return
-        elif kind == "namespace_definition":
-            name = text(inner.child_by_field_name("name"), self.source)
-            inside = replace(scope, module=_path(scope.module, name))
+        if kind == "namespace_definition":
+            name = _path(scope.module, text(inner.child_by_field_name("name"), self.source))
+            inside = _Scope(name, scope.owner, scope.cuts, scope.depth)
             self._enter(inner.child_by_field_name("body"), inside)
         elif kind == "ERROR":
             self._recover(inner, replace(scope, depth=scope.depth + 1))
-        elif kind in _ENTERED:
+        else:
             self._enter(inner, scope)
 
     def _enter(self, body: Node | None, scope: _Scope) -> None:
         if body is not None:
-            deeper = replace(scope, depth=scope.depth + 1)
+            deeper = _Scope(scope.module, scope.owner, scope.cuts, scope.depth + 1)
             self.items(body.named_children, body.start_point.row, deeper)
 
     def _recover(self, error: Node, scope: _Scope) -> None:
@@ -156,15 +148,16 @@ class _Walk:
                 self.items(nodes, nodes[0].start_point.row - 1, inside)
 
     def _function(self, item: _Item, scope: _Scope) -> None:
-        name = declared(item.node.child_by_field_name("declarator"), self.source)
+        node = item.node
+        name = declared(node.child_by_field_name("declarator"), self.source)
         if name is None or not name.is_function:
             return
         is_test = False
-        if _is_call(name, item.node, scope):
+        if _is_call(name, node, scope):
             is_test = _TESTS.fullmatch(name.name) is not None
-            name = self._test_name(item.node) if is_test else None
-        body = item.node.child_by_field_name("body")
-        doc = self._doc(item, plain=body is not None)
+            name = self._test_name(node) if is_test else None
+        body = node.child_by_field_name("body")
+        doc = self._doc(item, plain=body is not None) if item.comments else None
         if name is not None and (body is not None or doc is not None):
             self._callable(name, item, scope, doc, body, is_test=is_test)
 
@@ -188,19 +181,18 @@ class _Walk:
         *,
         is_test: bool = False,
     ) -> None:
-        start = item.outer.start_byte
         end = item.outer.end_byte if body is None else body.start_byte
         contracts: list[Contract] = []
         if self._places:
-            first, last = bisect_left(self._places, start), bisect_left(self._places, end)
-            contracts = self._contracts[first:last]
-        if item.comments:
+            first = bisect_left(self._places, item.outer.start_byte)
+            contracts = self._contracts[first : bisect_left(self._places, end)]
+        if item.comments and self._has_annotations:
             contracts += specification(item.comments, self.source)
         if body is not None:
             if self._has_assertions or self._has_annotations:
                 contracts += self._inner_contracts(body)
             scope.cuts.append(without_body(body, self.source))
-            if name.name in (*name.scopes, scope.owner.rpartition("::")[2]):
+            if _is_of_class(name, scope):
                 end = _before_initializers(item.node, end)
         scope, symbol = self._placed(name, scope)
         kind = "method" if "::" in symbol else "function"
@@ -226,29 +218,31 @@ class _Walk:
 
     def _placed(self, name: Name, scope: _Scope) -> tuple[_Scope, str]:
         """Scope and symbol of what a qualified name defines: its leading namespaces are the module's."""
-        if not name.scopes:
-            return scope, f"{scope.owner}::{name.name}" if scope.owner else name.name
-        scopes = list(name.scopes)
+        parts = (*name.scopes, name.name)
+        if scope.owner:
+            return scope, "::".join((scope.owner, *parts))
         # A class may be called like the namespace that it is in.
         opened = scope.module.split("::")
-        while scopes and not scope.owner and scopes[0] in self._namespaces.difference(opened):
-            scope = replace(scope, module=f"{scope.module}::{scopes.pop(0)}".removeprefix("::"))
-        return scope, "::".join(filter(None, [scope.owner, *scopes, name.name]))
+        while len(parts) > 1 and parts[0] in self._namespaces and parts[0] not in opened:
+            scope = replace(scope, module=f"{scope.module}::{parts[0]}".removeprefix("::"))
+            parts = parts[1:]
+        return scope, "::".join(parts)
 
     def _declaration(self, item: _Item, scope: _Scope) -> None:
         """What has no body: a type with or without a variable of it, or a documented function."""
-        held = item.node.child_by_field_name("type")
-        is_alias = item.node.type == "type_definition"
+        node = item.node
+        held = node.child_by_field_name("type")
         is_type = held is not None and held.type in _TYPES and held.child_by_field_name("body")
         if not (is_type or item.comments):
             return
-        name = declared(item.node.child_by_field_name("declarator"), self.source)
+        is_alias = node.type == "type_definition"
+        name = declared(node.child_by_field_name("declarator"), self.source)
         if held is not None and is_type:
             alias = name.name if name and is_alias else ""
-            self._type(replace(item, node=held), scope, alias)
+            self._type(_Item(item.outer, held, item.comments), scope, alias)
         elif is_alias:
             self._named("type", name, item, scope)
-        elif name is not None and name.is_function and not _is_call(name, item.node, scope):
+        elif name is not None and name.is_function and not _is_call(name, node, scope):
             doc = self._doc(item, plain=False)
             if doc is not None:
                 self._callable(name, item, scope, doc)
@@ -261,7 +255,8 @@ class _Walk:
             return
         scope.cuts.append(without_body(body, self.source))
         outer, symbol = self._placed(name, scope)
-        place, cuts = len(self.found), list[Cut]()
+        place = len(self.found)
+        cuts: list[Cut] = []
         if item.node.type != "enum_specifier" and scope.depth < _MAX_DEPTH:
             self._enter(body, _Scope(outer.module, symbol, cuts, scope.depth))
         doc = self._doc(item, plain=True)
@@ -327,27 +322,28 @@ class _Walk:
         place: int | None = None,
     ) -> None:
         """Puts a unit at the end of those found, or before its members at `place`."""
-        source, begin, end = self.source, item.outer.start_byte, item.outer.end_byte
-        end += source[end : end + 1] == b";"
-        start, end = trimmed(source, begin, end)
-        start_line = item.outer.start_point.row + 1
-        if start > begin:
+        source, outer = self.source, item.outer
+        begin, stop = outer.start_byte, outer.end_byte
+        stop += source.startswith(b";", stop)
+        start, end = trimmed(source, begin, stop)
+        start_line, end_line = outer.start_point.row + 1, outer.end_point.row + 1
+        if start > begin or end < stop:
             start_line += source.count(b"\n", begin, start)
+            end_line -= source.count(b"\n", end, stop)
         signature = header(source, start, header_end).rstrip(" ;\\")
-        definition = Definition(
-            kind=kind,
-            symbol=symbol,
-            name=name,
-            module=scope.module,
-            signature=signature,
-            doc=doc.text if doc else "",
-            code=excerpt(source, start, end, in_order(cuts) if cuts else ()),
-            start_line=start_line,
-            end_line=start_line + source.count(b"\n", start, end),
-            attributes=self._attributes(item.node)
-            if "[[" in signature or "__" in signature
-            else [],
-            contracts=contracts or [],
+        marked = "[[" in signature or "__" in signature
+        definition = Definition(  # by position: names make up a third of the time
+            kind,
+            symbol,
+            name,
+            scope.module,
+            signature,
+            doc.text if doc else "",
+            excerpt(source, start, end, in_order(cuts) if cuts else ()),
+            start_line,
+            end_line,
+            self._attributes(item.node) if marked else [],
+            contracts or [],
             is_test=is_test,
         )
         self.found.insert(len(self.found) if place is None else place, definition)
@@ -356,6 +352,19 @@ class _Walk:
 
     def _attributes(self, node: Node) -> list[str]:
         return [text(each, self.source) for each in node.children if each.type in _ATTRIBUTES]
+
+
+_HANDLERS: dict[str, Callable[[_Walk, _Item, _Scope], None]] = {
+    "function_definition": _Walk._function,
+    "declaration": _Walk._declaration,
+    "field_declaration": _Walk._declaration,
+    "type_definition": _Walk._declaration,
+    "alias_declaration": _Walk._alias,
+    "concept_definition": _Walk._concept,
+    "preproc_def": _Walk._macro,
+    "preproc_function_def": _Walk._macro,
+    **dict.fromkeys(_TYPES, _Walk._type),
+}
 
 
 def _unwrapped(node: Node) -> Node:
@@ -378,7 +387,12 @@ def _is_call(name: Name, node: Node, scope: _Scope) -> bool:
         return False
     if node.child_by_field_name("type"):
         return False
-    return name.name not in (*name.scopes, scope.owner.rpartition("::")[2])
+    return not _is_of_class(name, scope)
+
+
+def _is_of_class(name: Name, scope: _Scope) -> bool:
+    """Whether a function is called like its class, as constructors are."""
+    return name.name in name.scopes or name.name == scope.owner.rpartition("::")[2]
 
 
 def _path(outer: str, inner: str) -> str:

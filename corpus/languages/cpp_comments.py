@@ -20,7 +20,7 @@ _STRUCTURE = re.compile(
 """Commands of a comment that stands for itself or names what it documents."""
 
 _WORD = re.compile(r"[A-Za-z]{2,}")
-_LETTERS = re.compile(r"[^\W\d_]+|\s+")
+_SIGN = re.compile(r"[^\w\s]|[\d_]")
 _BANNER = re.compile(r"([-=*#~/+_])\1{4}")
 _REMARK = re.compile(
     r"\W*(TODO|FIXME|XXX|HACK|NOLINT|clang-format|clang-tidy|IWYU|lint|cppcheck)\b"
@@ -90,14 +90,19 @@ def _is_doxygen(node: Node, source: bytes) -> bool:
     return opening.startswith(_DOXYGEN) and opening not in _NO_DOXYGEN
 
 
+def _is_line(node: Node, source: bytes) -> bool:
+    return source.startswith(b"//", node.start_byte)
+
+
 def _block(comments: list[Node], source: bytes, *, doxygen: bool) -> list[Node]:
     """The last comment, with the line comments of its sort that stand right above it."""
     block = [comments[-1]]
+    if not _is_line(comments[-1], source):
+        return block
     for node in reversed(comments[:-1]):
         below = block[-1]
-        is_line = all(source.startswith(b"//", each.start_byte) for each in (node, below))
         near = node.end_point.row == below.start_point.row - 1
-        if not is_line or not near or _is_doxygen(node, source) != doxygen:
+        if not near or not _is_line(node, source) or _is_doxygen(node, source) != doxygen:
             break
         block.append(node)
     return block[::-1]
@@ -105,12 +110,12 @@ def _block(comments: list[Node], source: bytes, *, doxygen: bool) -> list[Node]:
 
 def _doc(block: list[Node], source: bytes) -> Doc | None:
     written = [text(each, source) for each in block]
+    if _BANNER.match(written[0], 1):
+        return None
     if written[0].startswith("//"):
         doc = "\n".join(_LINE_MARK.sub("", each).rstrip() for each in written).strip()
     else:
         doc = comment_text(written[0])
-    if _BANNER.match(written[0], 1):
-        return None
     if not doc or is_licence(doc) or _STRUCTURE.match(doc) or is_acsl(block[0], source):
         return None
     return Doc(doc, block[0].start_byte, block[-1].end_byte)
@@ -125,7 +130,7 @@ def _is_prose(doc: str) -> bool:
     lines = doc.count("\n") + 1
     if 3 * len(_CODE_LINE.findall(doc)) > lines:
         return False
-    return sum(map(len, _LETTERS.findall(doc))) > 0.7 * len(doc)
+    return len(doc) - len(_SIGN.findall(doc)) > 0.7 * len(doc)
 
 
 def _clauses(comment: str) -> Iterator[Contract]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Iterator
 
 from corpus.languages.base import Contract
@@ -10,7 +11,7 @@ from corpus.languages.base import Contract
 _ARGUMENTS = rb'(?:\((?:"[^"\n]{0,200}+"|[^()"]{1,200}+|\([^()]{0,200}+\)){0,20}+\))?+'
 _MACRO = re.compile(
     # The start of a word, underscores aside; it is fastest to look for the letter first.
-    rb"[A-Z](?<![A-Za-z0-9].)(?<![A-Za-z0-9]_.)[A-Z0-9_]{2,}+\b" + _ARGUMENTS + rb"(?=[\s{])"
+    rb"A(?<![A-Za-z0-9].)(?<![A-Za-z0-9]_.)[A-Z0-9_]{2,}+\b" + _ARGUMENTS + rb"(?=[\s{])"
     # Several may follow one another.
     rb"(?:[ \t]+_{0,2}[A-Z][A-Z0-9_]{2,}+\b" + _ARGUMENTS + rb"){0,4}+"
     rb"(?:(?P<specifier>(?=\s+(?:static|inline|extern|constexpr|consteval|virtual|explicit|friend|template"
@@ -23,7 +24,12 @@ _MACRO = re.compile(
     rb"|(?P<line>(?=[ \t]*\n\s*[A-Za-z_~\[/#}]))"
     rb"|(?P<brace>(?=\s*\{)))"
 )
-"""A run of words in capitals, and by what follows it where it may be a macro that says nothing to us."""
+"""A run of words in capitals, and by what follows it where it may be a macro that says nothing to us.
+
+To be looked for where every capital is an A: the search for one letter is three times as fast.
+"""
+
+_TO_A = bytes.maketrans(string.ascii_uppercase.encode(), b"A" * 26)
 
 _WORD_BEFORE = re.compile(rb"(?:[\w>]|[\w>)][ \t]*[*&]+)[ \t]+_{0,2}$")
 _CLASS_BEFORE = re.compile(rb"\b(?:class|struct|union)[ \t]+_{0,2}$")
@@ -41,8 +47,8 @@ _COMPILER = re.compile(
 )
 _EXPORT = re.compile(rb"^[ \t]*export(?=[ \t]+[A-Za-z])", re.MULTILINE)
 _COMPILER_SIGN = re.compile(rb"__(?:device__|host__|forceinline|inline)")
-_CONTRACT = re.compile(rb"(?<=[)\w>\s])(pre|post)[ \t]*\(")
-_CONTRACT_SIGN = re.compile(rb"p(?:re|ost)[ \t]*\(")  # looked for first: it is found much faster
+# What stands before is looked at last: a pattern that begins with a letter is found much faster.
+_CONTRACT = re.compile(rb"(pre(?<=[)\w>\s]...)|post(?<=[)\w>\s]....))[ \t]*\(")
 _CONTRACT_BEFORE = re.compile(
     rb"(?:\)|\b(?:const|noexcept|override|final)|->[ \t]*[^;{}()]{1,100}?)\s*$"
 )
@@ -64,7 +70,9 @@ def readable(source: bytes) -> tuple[bytes, list[Placed]]:
     Blanking too much inside a body does no harm: nobody looks there.
     """
     contracts = list(_contracts(source))
-    spans = [found.span() for found in _MACRO.finditer(source) if _hides(found, source)]
+    spans = [
+        found.span() for found in _MACRO.finditer(source.translate(_TO_A)) if _hides(found, source)
+    ]
     if _COMPILER_SIGN.search(source):
         spans += [found.span() for found in _COMPILER.finditer(source)]
     if b"export module " in source:
@@ -106,8 +114,6 @@ def _hides(found: re.Match[bytes], source: bytes) -> bool:
 
 
 def _contracts(source: bytes) -> Iterator[tuple[int, int, Contract]]:
-    if not _CONTRACT_SIGN.search(source):
-        return
     last = 0
     for found in _CONTRACT.finditer(source):
         start = found.start()

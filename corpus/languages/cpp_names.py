@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from tree_sitter import Node
 
@@ -23,7 +23,8 @@ _KEYWORDS = frozenset(
 )
 
 
-class Name(NamedTuple):
+@dataclass(slots=True)
+class Name:
     """`A<T>::B::f` as scopes A and B and the name f; `is_function` if parameters follow it directly."""
 
     scopes: tuple[str, ...]
@@ -51,20 +52,21 @@ def declared(declarator: Node | None, source: bytes) -> Name | None:
 
 def qualified(node: Node | None, source: bytes, *, is_function: bool = False) -> Name | None:
     """The parts of a name without template arguments; null of what is no name."""
-    scopes: list[str] = []
-    while node is not None and node.type == "qualified_identifier":
+    scopes: tuple[str, ...] = ()
+    while node is not None and node.type == "qualified_identifier" and len(scopes) <= _MAX_DEPTH:
         scope = node.child_by_field_name("scope")
         if scope is not None:
-            scopes.append(_bare(scope, source))
+            scopes = (*scopes, _bare(scope, source))
         node = node.child_by_field_name("name")
     if node is None or len(scopes) > _MAX_DEPTH:
         return None
-    name = _bare(node, source)
+    kind = node.type
+    name = text(node, source) if kind in _PLAIN else _bare(node, source)
     if name in _KEYWORDS or not (name.isidentifier() or _NAME.fullmatch(name)):
         return None
     if scopes and not all(map(str.isidentifier, scopes)):
         return None
-    return Name(tuple(scopes), name, is_function or node.type == "operator_cast")
+    return Name(scopes, name, is_function or kind == "operator_cast")
 
 
 def _bare(node: Node, source: bytes) -> str:

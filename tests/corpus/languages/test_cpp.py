@@ -1,3 +1,4 @@
+import gc
 import random
 from textwrap import dedent
 
@@ -519,3 +520,16 @@ def test_no_damage_raises_or_reaches_beyond_the_file() -> None:
 @pytest.mark.timeout(20)
 def test_hostile_bytes_end_soon(hostile: bytes) -> None:
     extract(hostile)
+
+
+def test_nothing_is_left_to_the_cycle_collector() -> None:
+    """It does not run in the process that extracts."""
+    source = b"/** Does it. */\nint f() { return 0; }\nclass A { void g() {} };\n"
+    extract(source)
+    gc.collect()
+    gc.disable()
+    try:
+        extract(source)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
