@@ -26,7 +26,8 @@ def not_empty(lake: Lake) -> dg.AssetCheckResult:
     """Counts the pairs of each split; held-out ones there need not be."""
     with told():
         rows = {split: lake.read(*place_of(split), columns=["split"]).height for split in SPLITS}
-    return dg.AssetCheckResult(passed=rows["train"] > 0, metadata=rows)
+    said = f"{rows['train']:,} pairs to train on"
+    return dg.AssetCheckResult(passed=rows["train"] > 0, description=said, metadata=rows)
 
 
 @dg.asset_check(asset="corpus", blocking=True, description="Nothing held out is in training.")
@@ -35,7 +36,7 @@ def no_leak(lake: Lake, project: Project) -> dg.AssetCheckResult:
     with told():
         splits = project.load_splits(project.load_manifest())
         found = leaks(_corpus(lake), lake.read(*EDGES), splits)
-    return _none_of("leaks", found)
+    return _none_of("leaking", found)
 
 
 @dg.asset_check(asset="corpus", blocking=True, description="Every pair may be trained on.")
@@ -133,10 +134,13 @@ def _corpus(lake: Lake) -> pl.DataFrame:
 def _none_of(what: str, found: pl.DataFrame) -> dg.AssetCheckResult:
     """Passes where nothing was found; else says how much of what kind, and shows some of it."""
     some = found.group_by("found", maintain_order=True).head(_EXAMPLES)
+    pairs = found["pair_id"].n_unique()
+    kinds = ", ".join(found["found"].unique(maintain_order=True))
     return dg.AssetCheckResult(
         passed=found.is_empty(),
+        description=f"{pairs:,} {what} pairs: {kinds}" if pairs else f"no {what} pairs",
         metadata={
-            what: found["pair_id"].n_unique(),
+            "pairs": pairs,
             "by_kind": counts(found, "found", "source"),
             "examples": dg.MetadataValue.md(markdown_table(some.columns, some.iter_rows())),
         },

@@ -15,7 +15,7 @@ from assets.common import (
 from assets.eval_queries import JUDGED
 from assets.pairs import DATASET, TYPES, pairs_of
 from common.hashing import digest, digest_file
-from corpus import benchmarks, build, schema
+from corpus import benchmarks, build, distribution, schema
 from corpus.cards import mean_chars
 from evaluation.queries import load_judged
 from resources.lake import Lake
@@ -86,6 +86,7 @@ def corpus(lake: Lake, project: Project) -> dg.MaterializeResult:
         assert first is not None
     train = frame.filter(split="train")
     reasons = drops.group_by("reason").agg(pl.col("pairs").sum()).sort("pairs", descending=True)
+    drawn = distribution.distribution(frame)
     evaluated = drops.filter(pl.col("reason").is_in(build.EVALUATED))
     return dg.MaterializeResult(
         data_version=dg.DataVersion(versions(lake, *(place_of(split) for split in SPLITS))),
@@ -94,6 +95,8 @@ def corpus(lake: Lake, project: Project) -> dg.MaterializeResult:
             "dagster/row_count": frame.height,
             "splits": counts(frame, "split", "pair_type", "query_kind"),
             "languages": counts(frame, "language", "dialect", "pair_type"),
+            "distribution": dg.MetadataValue.md(distribution.markdown(drawn)),
+            "distribution_plot": dg.MetadataValue.md(distribution.image(drawn)),
             "mean_query_chars": mean_chars(frame, "query"),
             "mean_code_chars": mean_chars(frame, "positive"),
             "sources": counts(frame, "split", "source", "revision", "license"),

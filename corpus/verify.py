@@ -26,7 +26,7 @@ def leaks(corpus: pl.DataFrame, edges: pl.DataFrame, splits: Mapping[str, str]) 
     Args:
         corpus: rows of `schema.CORPUS`, of all splits.
         edges: rows of `schema.EDGES`, the evidence of near-duplicates.
-        splits: the split of each source, as the manifest has it.
+        splits: the split of each source, as it is by now.
     """
     rows = corpus.select(
         *("pair_id", "unit_id", "source", "split", "path", "symbol"),

@@ -9,6 +9,7 @@ import dagster as dg
 
 from assets import (
     checkpoints,
+    checks,
     corpus,
     datasets,
     eval_queries,
@@ -51,7 +52,7 @@ def build_definitions(overrides: Mapping[str, Any] | None = None) -> dg.Definiti
     }
     return dg.Definitions(
         assets=dg.load_assets_from_modules(STAGES),
-        asset_checks=dg.load_asset_checks_from_modules(STAGES),
+        asset_checks=dg.load_asset_checks_from_modules([*STAGES, checks]),
         jobs=JOBS,
         resources=resources,
         # Steps are short next to the 3 s that a process of their own would need to start; training,

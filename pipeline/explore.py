@@ -1,35 +1,25 @@
-"""`provender pairs`: looking at the corpus. Samples, single pairs, what was dropped, the plan's targets."""
+"""`provender pairs`: looking at the corpus. Samples, single pairs, what was dropped and why, the targets."""
 
 from __future__ import annotations
 
 import heapq
 import json
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from common.errors import ProvenderError, hint
 from common.hashing import digest
+from pipeline import render
 
 if TYPE_CHECKING:
     import polars as pl
-    from rich.console import Console, RenderableType
-    from rich.text import Text
+    from rich.console import Console
 
-    from corpus.targets import Target
     from resources.lake import Lake
 
-_WIDTH = 100
-"""Columns of what goes into a file or a pipe."""
-_LINES = 25
 _CANDIDATES = 10
 _SHORTEST_PREFIX = 6
-_LEXERS = {"lean": "lean4", "smtlib": "common-lisp"}
-"""Pygments' names, where they are not the language's."""
-_UNPRINTABLE = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "�")
-"""Control characters: a repository's text must not steer the reader's terminal."""
-
 _NAMES = {"pair_type": "type", "query_kind": "kind", "license_tier": "tier"}
 """What the options call a column, where it is not the column's name."""
 _APPLICABLE = {"--show": (), "--dropped": ("source", "pair_type", "language"), "--targets": ()}
@@ -55,7 +45,10 @@ class Filters:
 
 @dataclass(frozen=True)
 class Asked:
-    """What to show: one pair, the drops or the targets; a sample of the pairs that fit if none of them."""
+    """What to show: one pair, the drops or the targets; a sample of the pairs that fit if none of them.
+
+    `profile` names that of the targets; empty, it is the plan's.
+    """
 
     filters: Filters
     count: int = 10
@@ -65,6 +58,7 @@ class Asked:
     dropped: bool = False
     reason: str = ""
     targets: bool = False
+    profile: str = ""
 
 
 def explore(asked: Asked) -> int:
@@ -76,13 +70,13 @@ def explore(asked: Asked) -> int:
     from resources.lake import Lake
 
     _check(asked)
-    lake, console = Lake(), _console()
+    lake, console = Lake(), render.console()
     if asked.show is not None:
         _print_pair(lake, console, asked.show)
     elif asked.dropped:
-        _print_drops(lake, console, asked.filters.given(), asked.reason)
+        _print_drops(lake, console, asked)
     elif asked.targets:
-        _print_targets(lake, console)
+        _print_targets(lake, console, asked.profile)
     else:
         _print_sample(lake, console, asked)
     return 0
@@ -100,6 +94,12 @@ def _check(asked: Asked) -> None:
             f"`{asked.reason}` is a reason without --dropped.",
             where="provender pairs",
             remedy=f"As `provender pairs --dropped {asked.reason}`.",
+        )
+    if asked.profile and not asked.targets:
+        raise ProvenderError(
+            "--profile is given without --targets.",
+            where="provender pairs",
+            remedy=f"As `provender pairs --targets --profile {asked.profile}`.",
         )
     if len(chosen) > 1:
         raise ProvenderError(
@@ -169,7 +169,7 @@ def draw(pairs: pl.LazyFrame, count: int, seed: int) -> tuple[pl.DataFrame, int]
     import polars as pl
 
     ids = pairs.select(pl.col("pair_id").unique()).collect().to_series()
-    drawn = heapq.nsmallest(count, ids, key=lambda pair_id: digest(seed, pair_id))
+    drawn = _drawn(ids, count, seed)
     rows = (
         pairs.filter(pl.col("pair_id").is_in(drawn))
         .collect()
@@ -178,6 +178,10 @@ def draw(pairs: pl.LazyFrame, count: int, seed: int) -> tuple[pl.DataFrame, int]
     )
     order = pl.DataFrame({"pair_id": drawn}, schema={"pair_id": pl.String})
     return order.join(rows, on="pair_id", maintain_order="left"), ids.len()
+
+
+def _drawn(ids: Iterable[str], count: int, seed: int) -> list[str]:
+    return heapq.nsmallest(count, ids, key=lambda each: digest(seed, each))
 
 
 def _found(lake: Lake, prefix: str) -> pl.DataFrame:
@@ -238,27 +242,9 @@ def _print_sample(lake: Lake, console: Console, asked: Asked) -> None:
         if asked.as_json:
             print(json.dumps(pair, ensure_ascii=False))
         else:
-            _print_short(console, pair)
+            render.print_pair(console, pair)
     if not asked.as_json:
         console.print(f"{rows.height:,} of {total:,} pairs" if total else "No pair fits.")
-
-
-def _print_short(console: Console, pair: Mapping[str, Any]) -> None:
-    from rich.text import Text
-
-    kinds = (
-        *(pair["language"], pair["dialect"], pair["pair_type"], pair["query_kind"]),
-        *(pair["license"] or "no licence", pair["split"], f"weight {pair['weight']:g}"),
-    )
-    console.print(Text(pair["pair_id"], "dim"))
-    console.print(_text(pair["query"], "bold"))
-    console.print(_text(f"{_place(pair)}  {pair['symbol']}", "cyan"))
-    console.print(_text(" · ".join(filter(None, kinds)), "dim"))
-    lines = pair["positive"].splitlines()
-    console.print(_code("\n".join(lines[:_LINES]), pair["language"]))
-    if len(lines) > _LINES:
-        console.print(Text(f"  … {len(lines) - _LINES} more lines", "dim"))
-    console.print()
 
 
 def _print_pair(lake: Lake, console: Console, prefix: str) -> None:
@@ -272,7 +258,8 @@ def _print_pair(lake: Lake, console: Console, prefix: str) -> None:
         )
     rows = _found(lake, prefix.lower())
     pair, *others = rows.iter_rows(named=True)
-    if "split" not in pair:
+    removed = _removed(lake).filter(pair_id=pair["pair_id"])
+    if "split" not in pair and removed.is_empty():
         console.print(
             "Not in the corpus: it was dropped, or is newer than the corpus.", style="bold yellow"
         )
@@ -280,23 +267,86 @@ def _print_pair(lake: Lake, console: Console, prefix: str) -> None:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name in (name for name in pair if name != "positive"):
-        table.add_row(name, _text(_value(pair[name]), "bold" if name == "query" else ""))
+        table.add_row(
+            name, render.text(render.value(pair[name]), "bold" if name == "query" else "")
+        )
     for contract in _contracts(lake, pair):
-        table.add_row(contract["kind"], _code(contract["text"], pair["language"], indent=0))
+        table.add_row(contract["kind"], render.code(contract["text"], pair["language"], indent=0))
     for other in others:
-        table.add_row("also at", _text(_place(other)))
+        table.add_row("also at", render.text(render.place(other)))
+    units = _units(lake, removed["kept"])
+    for row in removed.iter_rows(named=True):
+        table.add_row(
+            "dropped", render.text(f"from {row['source']}: {_fate(row, units)}", "bold yellow")
+        )
     console.print(table)
     console.print()
-    console.print(_code(pair["positive"], pair["language"], indent=0))
+    console.print(render.code(pair["positive"], pair["language"], indent=0))
 
 
-def _value(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:g}"
-    return "–" if value in (None, "") else str(value)
+def _removed(lake: Lake) -> pl.DataFrame:
+    """The single pairs that are not in the corpus; none where its build did not note them."""
+    from assets.corpus import REMOVED
+    from corpus import schema
+
+    frame = lake.read_if_there(*REMOVED, schema=schema.REMOVED)
+    return schema.empty(schema.REMOVED) if frame is None else frame
 
 
-def _print_drops(lake: Lake, console: Console, given: dict[str, str], reason: str) -> None:
+def _units(lake: Lake, ids: Iterable[str]) -> dict[str, str]:
+    """The places and symbols of those of `ids` that are units in the lake."""
+    import polars as pl
+
+    wanted = sorted(set(ids) - {""})
+    if not wanted:
+        return {}
+    columns = ["unit_id", "source", "path", "start_line", "end_line", "symbol"]
+    found = [
+        pl.scan_parquet(path, hive_partitioning=False)
+        .filter(pl.col("unit_id").is_in(wanted))
+        .select(columns)
+        for path in sorted(lake.path("units").glob("source=*/data.parquet"))
+    ]
+    rows = [row for frame in pl.collect_all(found) for row in frame.iter_rows(named=True)]
+    return {row["unit_id"]: f"{render.place(row)} {row['symbol']}" for row in rows}
+
+
+def _fate(row: Mapping[str, Any], units: Mapping[str, str]) -> str:
+    """Why a pair was dropped, what it repeats, and how much of that it has."""
+    repeats = f", repeats {units.get(row['kept'], row['kept'])}" if row["kept"] else ""
+    alike = f" ({row['share']:.0%})" if row["share"] is not None else ""
+    return f"{row['reason']}{repeats}{alike}"
+
+
+def _print_removed(lake: Lake, console: Console, asked: Asked) -> None:
+    """A sample of the single pairs that were dropped for a reason, as far as they are still in the lake."""
+    import polars as pl
+
+    from assets.pairs import pairs_of
+
+    removed = _removed(lake).filter(**asked.filters.given(), reason=asked.reason)
+    drawn = _drawn(removed["pair_id"].unique(), asked.count, asked.seed)
+    # Several of the same query and code are one to look at.
+    rows = removed.filter(pl.col("pair_id").is_in(drawn)).unique(
+        "pair_id", keep="first", maintain_order=True
+    )
+    units = _units(lake, rows["kept"])
+    for row in sorted(rows.to_dicts(), key=lambda row: drawn.index(row["pair_id"])):
+        place = pairs_of(row["pair_type"], row["source"])
+        if lake.stored(*place) is None:
+            continue
+        found = (
+            pl.scan_parquet(lake.path(*place), hive_partitioning=False)
+            .filter(pair_id=row["pair_id"])
+            .head(1)
+            .collect()
+        )
+        for pair in found.iter_rows(named=True):
+            console.print()
+            render.print_pair(console, pair, _fate(row, units))
+
+
+def _print_drops(lake: Lake, console: Console, asked: Asked) -> None:
     import polars as pl
     from rich.columns import Columns
     from rich.table import Table
@@ -305,9 +355,9 @@ def _print_drops(lake: Lake, console: Console, given: dict[str, str], reason: st
 
     if lake.stored(*DROPS) is None:
         raise _no_corpus(lake)
-    wanted = given | ({"reason": reason} if reason else {})
+    wanted = asked.filters.given() | ({"reason": asked.reason} if asked.reason else {})
     drops = _fitting(lake.read(*DROPS).lazy(), wanted, "dropped pair").collect()
-    key = "source" if reason else "reason"
+    key = "source" if asked.reason else "reason"
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column(key, no_wrap=True)
     table.add_column("pairs", justify="right")
@@ -323,6 +373,8 @@ def _print_drops(lake: Lake, console: Console, given: dict[str, str], reason: st
     if table.row_count:
         console.print(table)
     console.print(f"{drops['pairs'].sum():,} pairs dropped")
+    if asked.reason:
+        _print_removed(lake, console, asked)
 
 
 def _counted(drops: pl.DataFrame, column: str) -> Iterable[tuple[str, int]]:
@@ -333,59 +385,22 @@ def _counted(drops: pl.DataFrame, column: str) -> Iterable[tuple[str, int]]:
     return summed.sort("pairs", column, descending=[True, False]).iter_rows()
 
 
-def _print_targets(lake: Lake, console: Console) -> None:
+def _print_targets(lake: Lake, console: Console, profile: str) -> None:
     from rich.table import Table
 
-    from corpus.targets import measure
+    from corpus.targets import FIGURES, PLAN, measure
+    from resources.project import Project
 
-    targets = measure(_corpus(lake))
+    profile = profile or PLAN
+    targets = measure(_corpus(lake), Project().load_targets().named(profile))
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("", "target", "measured", "plan", "unit"):
+    for column in ("", "target", "measured", profile, "unit"):
         table.add_column(column, justify="right" if column == "measured" else "left")
     for target in targets:
         mark = "[green]✓[/]" if target.passed else "[red]✗[/]"
-        table.add_row(mark, target.name, _number(target.measured), _bounds(target), target.unit)
+        bounds = "–" if target.bounds is None else str(target.bounds)
+        unit = FIGURES[target.name].unit
+        table.add_row(mark, target.name, render.number(target.measured), bounds, unit)
     console.print(table)
     met = sum(target.passed for target in targets)
     console.print(f"{met} of {len(targets)} met, over the train split")
-
-
-def _bounds(target: Target) -> str:
-    if target.high is None:
-        return f"≥ {_number(target.low)}"
-    return f"{_number(target.low)} – {_number(target.high)}"
-
-
-def _number(value: float) -> str:
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
-
-
-def _place(pair: Mapping[str, Any]) -> str:
-    return f"{pair['source']} {pair['path']}:{pair['start_line']}-{pair['end_line']}"
-
-
-def _text(text: str, style: str = "") -> Text:
-    """`text` as it stands: brackets are no markup."""
-    from rich.text import Text
-
-    return Text(text.translate(_UNPRINTABLE), style, overflow="fold")
-
-
-def _code(code: str, language: str, *, indent: int = 2) -> RenderableType:
-    from rich.padding import Padding
-    from rich.syntax import Syntax
-
-    syntax = Syntax(
-        code.translate(_UNPRINTABLE),
-        _LEXERS.get(language, language),
-        theme="ansi_dark",
-        background_color="default",
-        word_wrap=True,
-    )
-    return Padding(syntax, (0, 0, 0, indent))
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)

@@ -57,11 +57,17 @@ def failures(result: dg.ExecuteInProcessResult) -> list[str]:
     texts = []
     for event in result.get_step_failure_events():
         data = event.step_failure_data
+        if data.error and data.error.cls_name == "DagsterAssetCheckFailedError":
+            continue  # told below
         if data.user_failure_data and data.user_failure_data.description:
             texts.append(data.user_failure_data.description)
         elif data.error:
             cause = data.error.cause or data.error
             texts.append(f"{event.step_key}: {cause.message.strip()} (a fault of Provender's)")
+    for check in result.get_asset_check_evaluations():
+        if check.blocking and not check.passed:
+            name = f"{check.asset_key.to_user_string()}: {check.check_name}"
+            texts.append(f"{name}: {check.description}. Nothing was made of it.")
     return texts
 
 

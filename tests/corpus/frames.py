@@ -129,6 +129,23 @@ def pairs(*rows: dict[str, Any]) -> pl.DataFrame:
     return _frame(_PAIR, rows, schema.PAIRS)
 
 
+def corpus(*rows: dict[str, Any]) -> pl.DataFrame:
+    """Rows of the corpus; in training, of weight 1, each its own cluster, unless they say otherwise."""
+    added = pl.DataFrame(
+        [
+            {
+                "split": row.get("split", "train"),
+                "weight": row.get("weight", 1.0),
+                "cluster_id": row.get("cluster_id", row.get("pair_id", _PAIR["pair_id"])),
+            }
+            for row in rows
+        ],
+        {"split": pl.String, "weight": pl.Float32, "cluster_id": pl.String},
+    )
+    plain = ({key: value for key, value in row.items() if key not in added.columns} for row in rows)
+    return pairs(*plain).hstack(added).select(schema.CORPUS.names)
+
+
 def _frame(
     defaults: dict[str, Any], rows: tuple[dict[str, Any], ...], table: pa.Schema
 ) -> pl.DataFrame:

@@ -12,13 +12,14 @@ import pytest
 from typer.testing import CliRunner
 
 from assets.common import of_source
-from assets.corpus import DROPS, SPLITS, place_of
+from assets.corpus import DROPS, REMOVED, SPLITS, place_of
 from assets.pairs import pairs_of
+from common.errors import ProvenderError
 from corpus import schema
 from pipeline.cli import app
-from pipeline.explore import draw
+from pipeline.explore import Asked, Filters, draw, explore
 from resources.lake import Lake
-from tests.corpus.frames import BLOB, pairs, units
+from tests.corpus.frames import BLOB, corpus, pairs, units
 
 DOC = "a" * 32
 PROOF = "b" * 32
@@ -87,21 +88,26 @@ def lake(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def corpus(*rows: dict[str, Any]) -> pl.DataFrame:
-    """Rows of the corpus; of the train split and weight 1 unless they say otherwise."""
-    own = {"split": "train", "weight": 1.0, "cluster_id": "k1"}
-    added = pl.DataFrame(
-        [{name: row.get(name, value) for name, value in own.items()} for row in rows],
-        {"split": pl.String, "weight": pl.Float32, "cluster_id": pl.String},
-    )
-    plain = ({name: value for name, value in row.items() if name not in own} for row in rows)
-    return pairs(*plain).hstack(added).select(schema.CORPUS.names)
-
-
 def write_corpus(made: Lake, *rows: dict[str, Any]) -> None:
     frame = corpus(*rows)
     for split in SPLITS:
         made.write(frame.filter(split=split), schema.CORPUS, *place_of(split), fingerprint="f")
+
+
+def note_removed(lake: Path, *rows: dict[str, Any]) -> None:
+    """Notes single pairs as dropped; the one of the lake's pairs, as too long, unless they say otherwise."""
+    one = {
+        "pair_id": DROPPED,
+        "source": "demo",
+        "language": "rust",
+        "pair_type": "doc",
+        "reason": "query_too_long",
+        "kept": "",
+        "share": None,
+    }
+    columns = schema.empty(schema.REMOVED).schema
+    frame = pl.DataFrame([one | row for row in rows], columns)
+    Lake(root=str(lake)).write(frame, schema.REMOVED, *REMOVED, fingerprint="f")
 
 
 def run(lake: Path, *arguments: str) -> tuple[int, str]:
@@ -271,21 +277,113 @@ def test_drops_that_no_filter_leaves_are_none(lake: Path) -> None:
     assert run(lake, "--dropped", "plain_test", "--source", "demo") == (0, "0 pairs dropped\n")
 
 
+def test_pairs_that_were_dropped_for_a_reason_are_shown_below_their_counts(lake: Path) -> None:
+    note_removed(lake, {"kept": "a query", "share": 0.931}, {"reason": "plain_test"})
+
+    code, told = run(lake, "--dropped", "query_too_long", "--source", "demo")
+
+    assert (code, lines(told)[2:]) == (
+        0,
+        [
+            "1,203 pairs dropped",
+            "",
+            DROPPED,
+            "fourth",
+            "demo src/lib.rs:9-3  long_enough",
+            "rust · doc · doc · MIT",
+            "query_too_long, repeats a query (93%)",
+            "  fn long_enough(left: u64, right: u64) -> u64 {",
+            "      left.wrapping_add(right)",
+            "  }",
+            "",
+        ],
+    )
+
+
+def test_the_unit_that_a_dropped_pair_repeats_is_shown_by_its_place(lake: Path) -> None:
+    note_removed(lake, {"reason": "plain_test", "kept": "u2"})
+
+    _, told = run(lake, "--dropped", "plain_test")
+
+    assert "plain_test, repeats demo src/lib.rs:1-3 long_enough" in lines(told)
+
+
+def test_some_of_many_dropped_pairs_are_drawn_by_the_seed(lake: Path) -> None:
+    ids = [f"{number:032x}" for number in range(30)]
+    frame = pairs(*({"pair_id": each} for each in ids))
+    Lake(root=str(lake)).write(frame, schema.PAIRS, *pairs_of("doc", "demo"), fingerprint="f")
+    note_removed(lake, *({"pair_id": each} for each in ids))
+
+    def shown(*options: str) -> list[str]:
+        _, told = run(lake, "--dropped", "query_too_long", *options)
+        return [line for line in lines(told) if line in ids]
+
+    assert len(shown()) == 10
+    assert len(set(shown("-n", "3"))) == 3
+    assert shown("-n", "3") == shown("-n", "3")
+    assert shown("-n", "3") != shown("-n", "3", "--seed", "1")
+
+
+def test_a_dropped_pair_that_left_the_lake_is_only_counted(lake: Path) -> None:
+    note_removed(lake, {"source": "held", "language": "lean", "reason": "plain_test"})
+    assert lines(run(lake, "--dropped", "plain_test")[1])[-1] == "5 pairs dropped"
+
+
+def test_of_a_single_dropped_pair_it_is_said_why(lake: Path) -> None:
+    note_removed(
+        lake,
+        {"kept": "u2", "share": 0.9},
+        {"source": "twin", "reason": "plain_test"},
+        {"pair_id": PROOF, "source": "twin"},
+    )
+
+    code, told = run(lake, "--show", DROPPED)
+
+    assert code == 0
+    assert lines(told)[0] == f"pair_id       {DROPPED}"
+    assert [line for line in lines(told) if line.startswith("dropped")] == [
+        "dropped       from demo: query_too_long, repeats demo src/lib.rs:1-3 long_enough (90%)",
+        "dropped       from twin: plain_test",
+    ]
+
+
+def test_a_pair_of_the_corpus_says_where_it_was_dropped_as_well(lake: Path) -> None:
+    note_removed(lake, {"pair_id": PROOF, "source": "twin"})
+    assert "dropped       from twin: query_too_long" in lines(run(lake, "--show", PROOF)[1])
+
+
 def test_targets_that_are_missed_are_reported_with_exit_code_0(lake: Path) -> None:
     code, told = run(lake, "--targets")
     assert code == 0
     assert [line.split() for line in lines(told)] == [
         "target measured plan unit".split(),
         "✗ pairs 2 100,000 – 200,000 pairs".split(),
-        "✗ Rust 2 ≥ 50,000 pairs".split(),
+        "✗ rust 2 ≥ 50,000 pairs".split(),
         "✗ formal 1 ≥ 5,000 pairs".split(),
-        "✗ TLA+ tooling 0 ≥ 1,000 pairs".split(),
+        "✗ tlaplus_tooling 0 ≥ 1,000 pairs".split(),
         "✗ verification 1 ≥ 2,000 pairs".split(),
         "✗ languages 1 ≥ 4 languages".split(),
-        "✓ mean query 23.0 20 – 100 characters".split(),
-        "✓ mean code 120.5 100 – 2,000 characters".split(),
+        "✓ mean_query 23.0 20 – 100 characters".split(),
+        "✓ mean_code 120.5 100 – 2,000 characters".split(),
         "2 of 8 met, over the train split".split(),
     ]
+
+
+def test_targets_of_another_profile_are_asked_for_by_name(
+    lake: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROVENDER_LAKE", str(lake))
+
+    explore(Asked(Filters(), targets=True, profile="quickstart"))
+
+    told = [line.split() for line in lines(capsys.readouterr().out)]
+    assert told[0] == "target measured quickstart unit".split()
+    assert told[2] == "✗ rust 2 ≥ 15,000 pairs".split()
+    assert told[4] == "✓ tlaplus_tooling 0 – pairs".split()
+    with pytest.raises(ProvenderError, match="did you mean `plan`"):
+        explore(Asked(Filters(), targets=True, profile="plans"))
+    with pytest.raises(ProvenderError, match="As `provender pairs --targets --profile plan`"):
+        explore(Asked(Filters(), profile="plan"))
 
 
 @pytest.mark.parametrize(
