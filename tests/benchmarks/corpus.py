@@ -39,6 +39,7 @@ from corpus import build, schema
 from corpus.datasets import out_of_reach
 from resources.lake import Lake
 from resources.project import Project
+from resources.tracking import Tracking
 from tests.benchmarks.repeats import matrix, near
 
 _PAIRS, _SECONDS, _GIGABYTES = 130_000, 60, 4
@@ -239,8 +240,9 @@ def materialize(lake: str) -> dict[str, Any]:
     for name in [each for each in named if each not in without]:
         context = dg.build_asset_context(partition_key=name)
         try:
-            given = cast("Iterator[Any]", datasets(context, lake=made, project=project))
-            list(given)
+            tracking = Tracking(lake=made)
+            given = datasets(context, lake=made, project=project, tracking=tracking)
+            list(cast("Iterator[Any]", given))
         except dg.Failure as failure:
             if "No pair is left" not in str(failure.description):
                 raise
