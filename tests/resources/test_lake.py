@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from common.errors import ProvenderError
@@ -128,3 +130,26 @@ def test_each_source_has_bytes_of_its_own(lake: Lake) -> None:
     assert [each.parent for each in lake.path().rglob("*.parquet")] == [
         lake.path("blobs", "source=one")
     ]
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda rows: rows.drop_columns("size"), "`size` is missing"),
+        (
+            lambda rows: rows.cast(SCHEMA.set(1, pa.field("size", pa.int32()))),
+            "`size` is int32, not int64",
+        ),
+        (lambda rows: rows.append_column("more", [[1, 2]]), "`more` is unknown"),
+        (lambda rows: rows.select(["size", "name"]), "their order differs"),
+    ],
+    ids=["missing", "retyped", "unknown", "order"],
+)
+def test_a_table_of_other_columns_is_named_before_any_is_read(
+    lake: Lake, change: Callable[[pa.Table], pa.Table], fault: str
+) -> None:
+    lake.write(ROWS, SCHEMA, "good.parquet", fingerprint="one")
+    pq.write_table(change(ROWS.to_arrow().cast(SCHEMA)), lake.path("bad.parquet"))
+    with pytest.raises(ProvenderError, match=fault) as caught:
+        lake.read_all([("good.parquet",), ("bad.parquet",)], SCHEMA)
+    assert caught.value.where == str(lake.path("bad.parquet"))
