@@ -4,19 +4,29 @@ import dagster as dg
 
 from assets.common import OWNERS, markdown_table, told
 from assets.corpus import place_of
+from assets.datasets import names, to_train
 from common.hashing import digest, digest_file
 from resources.lake import Lake
 from resources.project import Project
 from resources.tracking import Tracking
 from resources.trainer import Trainer
+from training.recipe import load_recipe
 
 STAGE = ("models", "stage_rust")
 MODEL = ("models", "model")
 VERSION = "1"
 
+_DATASET = load_recipe(Project().recipe_path()).dataset
+_PAIRS = (
+    dg.AssetDep("datasets", partition_mapping=dg.SpecificPartitionsPartitionMapping([_DATASET]))
+    if _DATASET and names.has_partition_key(_DATASET)
+    else dg.AssetDep("corpus")
+)
+"""What the recipe trains on, as it was when this was loaded; an unknown one is told when it is trained on."""
+
 
 @dg.asset(
-    deps=["corpus"],
+    deps=[_PAIRS],
     group_name="training",
     kinds={"pytorch", "mlflow"},
     owners=OWNERS,
@@ -29,14 +39,17 @@ def stage_rust(
     tracking: Tracking,
     trainer: Trainer,
 ) -> dg.MaterializeResult:
-    """A LoRA adapter trained on the corpus: safetensors and a manifest of what it was made from."""
+    """A LoRA adapter trained on the recipe's pairs: safetensors and a manifest of what it is made from."""
     output = lake.path(*STAGE)
     before = _version(lake, STAGE)
     with told():
+        recipe = project.recipe_path()
+        dataset = load_recipe(recipe).dataset
+        pairs = to_train(lake, project, dataset) if dataset else lake.path(*place_of("train"))
         trainer.run(
             context,
-            recipe=project.recipe_path(),
-            corpus=lake.path(*place_of("train")),
+            recipe=recipe,
+            corpus=pairs,
             output=output,
             tracking_uri=tracking.uri,
         )
@@ -49,6 +62,7 @@ def stage_rust(
             "unchanged": before == after,
             "dagster/uri": str(output),
             "base_model": manifest["parent"],
+            "trained_on": dataset or "corpus",
             "steps": len(manifest["history"]),
             **{f"train_{name}": value for name, value in manifest["metrics"].items()},
             "made_from": dg.MetadataValue.md(lineage(manifest)),

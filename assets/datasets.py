@@ -9,11 +9,13 @@ import polars as pl
 from assets.common import OWNERS, counts, describe, notice_of, of_source, told, versions
 from assets.corpus import place_of
 from common.atomic import write_json, write_text
+from common.errors import ProvenderError
 from common.hashing import digest
 from corpus import cards, schema
-from corpus.datasets import VERSION, DataSet, out_of_reach, select, write_jsonl
+from corpus.datasets import VERSION, DataSet, copies, out_of_reach, select, write_jsonl
 from resources.lake import Lake, Stored
 from resources.project import Project
+from resources.tracking import Tracking
 
 names = dg.StaticPartitionsDefinition(list(Project().load_datasets().datasets))
 """One partition a named data set."""
@@ -26,13 +28,13 @@ _ENDINGS = ("jsonl", "md", "croissant.json", "NOTICE.md")
     partitions_def=names,
     deps=["corpus"],
     group_name="datasets",
-    kinds={"polars", "parquet"},
+    kinds={"polars", "parquet", "mlflow"},
     owners=OWNERS,
     code_version=VERSION,
     output_required=False,
 )
 def datasets(
-    context: dg.AssetExecutionContext, lake: Lake, project: Project
+    context: dg.AssetExecutionContext, lake: Lake, project: Project, tracking: Tracking
 ) -> Iterator[dg.MaterializeResult]:
     """The pairs of the corpus that one entry of `config/datasets.yaml` asks for."""
     name = context.partition_key
@@ -41,51 +43,102 @@ def datasets(
         skipped = out_of_reach(chosen, manifest)
         made = None if skipped else _made(lake, name, chosen, manifest.names)
     if made is None:
-        for path in (lake.path(*_place(name)), *_beside(lake, name).values()):
+        for path in files_of(lake, name):
             path.unlink(missing_ok=True)
         context.log.warning(f"`{name}` is skipped: {skipped}.")
         context.log_event(dg.AssetObservation("datasets", partition=name, description=skipped))
         return
     stored, frame, unchanged = made
+    with told():
+        link = tracking.registered(name, stored.data_version) or tracking.register(
+            name, stored.data_version, stored.path, schema.CORPUS, _profile(frame, chosen)
+        )
     yield dg.MaterializeResult(
         data_version=dg.DataVersion(stored.data_version),
         metadata={
-            **describe(stored, frame, schema.CORPUS, unchanged=unchanged),
+            **describe(stored, frame, schema.CORPUS, asset="datasets", unchanged=unchanged),
             "languages": counts(frame, "language", "dialect", "pair_type"),
             "mean_query_chars": cards.mean_chars(frame, "query"),
             "mean_code_chars": cards.mean_chars(frame, "positive"),
             **{end: dg.MetadataValue.path(path) for end, path in _beside(lake, name).items()},
+            "mlflow_run": dg.MetadataValue.url(link),
         },
     )
+
+
+def current(lake: Lake, name: str, chosen: DataSet, sources: list[str]) -> Stored | None:
+    """The table of the data set `name` if the corpus and `chosen` would give the same today, else null."""
+    stored = lake.stored(*place_of_set(name))
+    whole = all(path.is_file() for path in files_of(lake, name))
+    fresh = stored is not None and stored.fingerprint == _fingerprint(lake, chosen, sources)
+    return stored if whole and fresh else None
+
+
+def to_train(lake: Lake, project: Project, name: str) -> Path:
+    """The table of the data set `name`, of which a recipe wants to train.
+
+    Raises:
+        ProvenderError: there is none, it is held out, or it was not made from the corpus of today.
+    """
+    chosen, manifest = project.load_datasets().to_train(name), project.load_manifest()
+    stored = current(lake, name, chosen, manifest.names)
+    if stored is None:
+        there = lake.path(*place_of_set(name)).is_file()
+        raise ProvenderError(
+            f"The data set `{name}` {'is older than the corpus' if there else 'was not made yet'}.",
+            where=f"{project.recipe_path()}: dataset",
+            remedy=f"Run `provender datasets {name}`, or its partition of the job `datasets`.",
+        )
+    return stored.path
+
+
+def place_of_set(name: str) -> tuple[str, ...]:
+    """Where the table of the data set `name` lies."""
+    return ("datasets", f"{name}.parquet")
+
+
+def files_of(lake: Lake, name: str) -> list[Path]:
+    """Every file of the data set `name`."""
+    return [lake.path(*place_of_set(name)), *_beside(lake, name).values()]
 
 
 def _made(
     lake: Lake, name: str, chosen: DataSet, sources: list[str]
 ) -> tuple[Stored, pl.DataFrame, bool]:
     """The data set's table, its rows, and whether it lay there already with all that is beside it."""
-    splits = [place_of(split) for split in chosen.splits]
-    listed = [of_source("files", source) for source in sources]
-    fingerprint = digest(
-        *(VERSION, schema.CORPUS.to_string(), chosen.model_dump()),
-        *(versions(lake, *splits), versions(lake, *listed)),
-    )
+    if stored := current(lake, name, chosen, sources):
+        return stored, lake.read(*place_of_set(name)), True
+    fingerprint = _fingerprint(lake, chosen, sources)
+    corpus = pl.concat([lake.read(*place_of(split)) for split in dict.fromkeys(chosen.splits)])
+    frame = select(corpus, chosen, name=name)
     beside = _beside(lake, name)
-    stored = lake.stored(*_place(name))
-    whole = all(path.is_file() for path in beside.values())
-    if stored is not None and stored.fingerprint == fingerprint and whole:
-        return stored, lake.read(*_place(name)), True
-    frame = select(pl.concat([lake.read(*split) for split in splits]), chosen, name=name)
-    write_jsonl(frame, beside["jsonl"])
+    write_jsonl(frame, beside["jsonl"], repeat=chosen.repeat_by_weight)
     write_text(cards.card(name, chosen, frame), beside["md"])
     write_json(cards.croissant(name, chosen, frame, beside["jsonl"]), beside["croissant.json"])
     write_text(notice_of(lake, name, frame), beside["NOTICE.md"])
     # Last: its fingerprint says that the others are there, too.
-    stored = lake.write(frame, schema.CORPUS, *_place(name), fingerprint=fingerprint)
+    stored = lake.write(frame, schema.CORPUS, *place_of_set(name), fingerprint=fingerprint)
     return stored, frame, False
 
 
-def _place(name: str) -> tuple[str, ...]:
-    return ("datasets", f"{name}.parquet")
+def _fingerprint(lake: Lake, chosen: DataSet, sources: list[str]) -> str:
+    """What a data set is made from: its settings, its splits, and the licences of all files."""
+    splits = [place_of(split) for split in chosen.splits]
+    listed = [of_source("files", source) for source in sources]
+    return digest(
+        *(VERSION, schema.CORPUS.to_string(), chosen.model_dump(mode="json")),
+        *(versions(lake, *splits), versions(lake, *listed)),
+    )
+
+
+def _profile(frame: pl.DataFrame, chosen: DataSet) -> dict[str, int | dict[str, int]]:
+    """The counts that MLflow shows of a data set."""
+    lines = int(copies(frame).sum()) if chosen.repeat_by_weight else frame.height
+    counted = {
+        column: dict(frame.group_by(column).len().drop_nulls().sort(column).rows())
+        for column in ("language", "dialect", "pair_type", "license_tier", "split")
+    }
+    return {"pairs": frame.height, "jsonl_lines": lines, **counted}
 
 
 def _beside(lake: Lake, name: str) -> dict[str, Path]:

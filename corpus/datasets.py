@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import date
 from pathlib import Path
-from typing import Annotated, Self, get_args
+from typing import Annotated, Literal, Self, get_args
 
+import numpy as np
 import polars as pl
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
@@ -18,7 +20,7 @@ from corpus.licences import Tier
 from corpus.quality import LANGUAGES
 from corpus.sources import Domain, Manifest, Split
 
-VERSION = "1"
+VERSION = "2"
 """Raise it when the same corpus and filters give other files, cards included."""
 
 CATEGORIES = ("code", "spec", "verification")
@@ -34,6 +36,9 @@ JSONL_FIELDS = {
     "source": "source",
 }
 """The keys of a line of JSONL, and the columns that they come from."""
+
+NOTHING = "No pair is left"
+"""What the message of a data set begins with whose filter selects nothing."""
 
 _CONFIG = "config/datasets.yaml"
 _FILTERS = {
@@ -112,17 +117,33 @@ class Filter(Settings):
         return self
 
 
+_Text = Annotated[str, Field(min_length=1)]
+
+
+class Publication(Settings):
+    """What Croissant demands of a published data set, and only who publishes it knows."""
+
+    url: _Text
+    creator: _Text
+    creator_type: Literal["Organization", "Person"] = "Organization"
+    date: date
+
+
 class DataSet(Filter):
     """One named data set."""
 
-    title: Annotated[str, Field(min_length=1)]
+    title: _Text
     description: str = ""
+    repeat_by_weight: Annotated[bool, Field(strict=True)] = Field(
+        default=False, description="the JSONL holds a pair as often as its weight says"
+    )
+    publication: Publication | None = None
 
     @property
     def filter(self) -> dict[str, list[str] | int]:
         """The settings that say which pairs, as far as they are given; the splits always."""
-        given = {"splits": self.splits, **self.model_dump(include=self.model_fields_set)}
-        return {key: value for key, value in given.items() if key not in ("title", "description")}
+        given = self.model_fields_set & Filter.model_fields.keys()
+        return {"splits": self.splits, **self.model_dump(include=given)}
 
 
 class DataSets(Settings):
@@ -143,6 +164,21 @@ class DataSets(Settings):
                 remedy="Correct the name, or write the data set.",
             )
         return self.datasets[name]
+
+    def to_train(self, name: str) -> DataSet:
+        """The data set `name`, of which a recipe wants to train.
+
+        Raises:
+            ProvenderError: there is none, or it is held out.
+        """
+        chosen = self.named(name)
+        if set(chosen.splits) != {"train"}:
+            raise ProvenderError(
+                "It is held out: what is trained on it cannot be judged by it.",
+                where=f"{_CONFIG}: {name}",
+                remedy="Name a data set of split `train` in the recipe.",
+            )
+        return chosen
 
 
 def load_datasets(path: Path) -> DataSets:
@@ -188,7 +224,7 @@ def select(corpus: pl.DataFrame, wanted: Filter, *, name: str = "") -> pl.DataFr
         before, frame = frame, frame.filter(condition)
         if frame.is_empty():
             raise ProvenderError(
-                f"No pair is left: of {before.height}, none meets {setting}.",
+                f"{NOTHING}: of {before.height}, none meets {setting}.",
                 where=f"{_CONFIG}: {name}" if name else _CONFIG,
                 remedy="Widen the filter, or add sources that give such pairs to the manifest.",
             )
@@ -210,8 +246,30 @@ def _conditions(wanted: Filter) -> list[tuple[str, pl.Expr]]:
     return found
 
 
-def write_jsonl(frame: pl.DataFrame, path: Path) -> None:
-    """Write `frame` with the keys of `JSONL_FIELDS`, one object a line, as UTF-8, atomically."""
+def copies(frame: pl.DataFrame) -> pl.Series:
+    """How often each row of `frame` stands in a JSONL that repeats by weight, the same every time."""
+    weights = frame["weight"].cast(pl.Float64)
+    whole = weights.floor()
+    # Not the hash that draws `max_pairs`: of the drawn ones, all would be low.
+    chance = frame["pair_id"].map_elements(_chance, return_dtype=pl.Float64)
+    return (whole + (chance < weights - whole).cast(pl.Float64)).cast(pl.Int64).alias("copies")
+
+
+def _chance(pair_id: str) -> float:
+    """A number from 0 up to 1 that the pair has for good."""
+    return int(digest("copies", pair_id)[:13], 16) / 16**13
+
+
+def write_jsonl(frame: pl.DataFrame, path: Path, *, repeat: bool = False) -> None:
+    """Write `frame` with the keys of `JSONL_FIELDS`, one object a line, as UTF-8, atomically.
+
+    Args:
+        frame: rows of `schema.CORPUS`.
+        path: the file.
+        repeat: write each row as often as `copies` says.
+    """
+    if repeat:
+        frame = frame[np.repeat(np.arange(frame.height), copies(frame).to_numpy())]
     columns = {key: pl.col(column) for key, column in JSONL_FIELDS.items()}
     with replacing(path) as temporary:
         frame.lazy().select(**columns).sink_ndjson(temporary)

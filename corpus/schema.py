@@ -250,7 +250,9 @@ REMOVED = pa.schema(
         _column("language", _TEXT, "rust, python, lean …"),
         _column("pair_type", _TEXT, "doc, path …"),
         _column("reason", _TEXT, "why it was dropped"),
-        _column("kept", _TEXT, "what it repeats: a unit, a pair, a query, `benchmark:row`; or empty"),
+        _column(
+            "kept", _TEXT, "what it repeats: a unit, a pair, a query, `benchmark:row`; or empty"
+        ),
         _column("share", pa.float64(), "how much of it that has, where measured", nullable=True),
     ]
 )

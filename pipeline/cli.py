@@ -49,8 +49,21 @@ def demo(sources: Sources = None, lake: LakeFolder = None, jobs: Jobs = 0) -> No
 
 @app.command()
 def refresh(sources: Sources = None, lake: LakeFolder = None, jobs: Jobs = 0) -> None:
-    """Bring every source of a manifest up to date, and the corpus; train nothing."""
+    """Bring every source of a manifest up to date, the corpus and the data sets; train nothing."""
     _told(lambda: _refresh("refresh_corpus", jobs), sources, lake)
+
+
+@app.command()
+def datasets(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="Of config/datasets.yaml; all by default."),
+    ] = None,
+    sources: Sources = None,
+    lake: LakeFolder = None,
+) -> None:
+    """Make the named data sets from the corpus, with their cards and notices."""
+    _told(lambda: _datasets(names or []), sources, lake)
 
 
 @app.command(name="sources")
@@ -148,14 +161,17 @@ def pairs(
             "--targets", help="The plan's figures, met or not. Reports only: the exit code is 0."
         ),
     ] = False,
+    profile: Annotated[
+        str, typer.Option(help="With --targets: plan (the default), quickstart or personal.")
+    ] = "",
     lake: LakeFolder = None,
 ) -> None:
     """Look at the corpus: a random sample of the pairs that fit, with their code."""
     from pipeline import explore
 
     filters = explore.Filters(source, pair_type, kind, language, dialect, tier, split, domain)
-    asked = explore.Asked(filters, count, seed, as_json, show, dropped, reason, targets)
-    _told(lambda: explore.explore(asked), None, lake)
+    shown = explore.Asked(filters, count, seed, as_json, show, dropped, reason, targets, profile)
+    _told(lambda: explore.explore(shown), None, lake)
 
 
 @app.command()
@@ -203,23 +219,44 @@ def _ui(port: int, mlflow_port: int) -> int:
     return 0
 
 
-def _refresh(job: str, jobs: int) -> int:
-    """Every source, then `job`."""
+def _datasets(wanted: list[str]) -> int:
     from rich.console import Console
 
-    manifest = Project().load_manifest()  # a mistake in it is told before anything is loaded
-    from pipeline.running import changed, failures, home, quiet, run
+    from pipeline.datasets import chosen_names, make, print_made
+
+    names = chosen_names(wanted)  # a mistake in them is told before anything is loaded
+    from pipeline.running import home, quiet
     from resources.lake import Lake
 
     Lake().check_writable()
-    Project().load_optouts()
+    quiet()
+    home()
+    console = Console()
+    with console.status("data sets") as status:
+        made = make(names, lambda each: status.update(f"data sets: {each.name} {each.state}"))
+    return _end(console, print_made(console, made, asked_for=True))
+
+
+def _refresh(job: str, jobs: int) -> int:
+    """Every source, then `job`, and the data sets that are to follow the corpus."""
+    from rich.console import Console
+
+    project = Project()
+    manifest = project.load_manifest()  # a mistake in it is told before anything is loaded
+    wanted = _sets_wanted(project, job)
+    from pipeline.running import home, quiet
+    from resources.lake import Lake
+
+    Lake().check_writable()
+    project.load_optouts()
+    project.load_targets()
     quiet()
     home()
     console = Console()
     started = time.monotonic()
     import dagster as dg
 
-    from pipeline.definitions import defs
+    import pipeline.definitions  # noqa: F401  # what is wrong there is told before anything is fetched
 
     with dg.DagsterInstance.get() as instance:
         instance.get_runs_count()  # one process makes the database, before many want it
@@ -228,12 +265,10 @@ def _refresh(job: str, jobs: int) -> int:
     work = sum(each.changed for each in outcomes)
     if job == "build":
         console.print("building corpus, training, evaluating: about five minutes the first time")
-    with dg.DagsterInstance.get() as instance:
-        result = run(defs, job, instance)
-    work += changed(result)
-    for text in failures(result):
-        failed.setdefault(job, text)
-    if result.success and job == "build":
+    done, told, success = _after_sources(console, job, wanted)
+    work += done
+    failed = {**told, **failed}
+    if success and job == "build":
         from pipeline.results import print_results
 
         print_results(console)
@@ -243,12 +278,67 @@ def _refresh(job: str, jobs: int) -> int:
         failed[f"models/{name}"] = (
             f"was trained on {count} files that are to be left out: train it again"
         )
-    if result.success and not work:
+    if success and not work:
         console.print("Nothing had changed: nothing was parsed, trained or evaluated again.")
-    for name, text in failed.items():
-        console.print(f"[red]failed[/] {name}: {text}", highlight=False, soft_wrap=True)
+    code = _end(console, failed)
     elapsed = time.monotonic() - started
     console.print(f"{elapsed:.0f} s. `make ui` shows every step, its data and its lineage.")
+    return code
+
+
+def _sets_wanted(project: Project, job: str) -> list[str]:
+    """The data sets that are to follow the corpus: all, or the one that is to be trained on."""
+    known = project.load_datasets()
+    if job != "build":
+        return list(known.datasets)
+    from training.recipe import load_recipe
+
+    name = load_recipe(project.recipe_path()).dataset
+    if name is None:
+        return []
+    known.to_train(name)
+    return [name]
+
+
+def _after_sources(
+    console: Console, job: str, wanted: list[str]
+) -> tuple[int, dict[str, str], bool]:
+    """The corpus, the data sets `wanted` from it, and what else `job` makes.
+
+    Returns:
+        How much was made anew, what failed and why, and whether all of `job` was made.
+    """
+    import dagster as dg
+
+    from pipeline import datasets as sets
+    from pipeline.definitions import defs
+    from pipeline.running import changed, failures, run
+
+    work, failed, success = 0, {}, True
+    # A recipe's data set stands between the corpus and the training on it.
+    for step in dict.fromkeys(["refresh_corpus", "datasets", job] if wanted else [job]):
+        if step == "datasets":
+            made = sets.make(wanted)
+            work += sum(each.changed for each in made)
+            told = sets.print_made(console, made, asked_for=job == "build")
+            success = not told or job != "build"
+        else:
+            with dg.DagsterInstance.get() as instance:
+                result = run(defs, step, instance)
+            work += changed(result)
+            found = failures(result)
+            told = {job: found[0]} if found else {}
+            success = result.success
+        failed |= told
+        if not success:
+            break
+    return work, failed, success
+
+
+def _end(console: Console, failed: dict[str, str]) -> int:
+    """Name what failed, and why; the exit code."""
+    for name, text in failed.items():
+        console.print(f"[red]failed[/] {name}: {text}", highlight=False, soft_wrap=True)
     return 1 if failed else 0
 
 

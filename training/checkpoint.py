@@ -40,7 +40,8 @@ def base_version(base_model: str) -> str:
 
 def fingerprint(recipe: Recipe, data: str, base: str) -> str:
     """What a stage depends on: the same fingerprint gives the same checkpoint."""
-    return digest(VERSION, recipe.model_dump(mode="json"), data, base)
+    # What the pairs are says `data`, whatever they are called.
+    return digest(VERSION, recipe.model_dump(mode="json", exclude={"dataset"}), data, base)
 
 
 def sources_of(corpus: Path) -> list[dict[str, Any]]:

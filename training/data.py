@@ -121,6 +121,7 @@ def _read(corpus: Path) -> list[dict[str, Any]]:
     try:
         table = ds.dataset(corpus, format="parquet")
         table.scanner(columns=["revision", "license"])
+        _check_split(table, corpus)
         return table.to_table(columns=_COLUMNS).to_pylist()
     except pa.ArrowInvalid as error:
         raise ProvenderError(
@@ -128,6 +129,19 @@ def _read(corpus: Path) -> list[dict[str, Any]]:
             where=str(corpus),
             remedy="Materialize the asset `corpus` again.",
         ) from None
+
+
+def _check_split(table: ds.Dataset, corpus: Path) -> None:
+    """A named data set may be one to evaluate on."""
+    if "split" not in table.schema.names:
+        return
+    splits = set(table.to_table(columns=["split"])["split"].unique().to_pylist())
+    if splits - {"train"}:
+        raise ProvenderError(
+            "These pairs are held out: what is trained on them cannot be judged by them.",
+            where=str(corpus),
+            remedy="Name a data set of split `train`.",
+        )
 
 
 def _draw(rows: list[dict[str, Any]], mixture: Mixture, seed: int) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from common.config import Settings, load
 
@@ -81,6 +81,10 @@ class Recipe(Settings):
     """One training stage, start to end."""
 
     stage: str = "general"
+    dataset: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")] | None = Field(
+        default=None,
+        description="a named data set of config/datasets.yaml; the whole corpus by default",
+    )
     base_model: str = Field(
         default="embedded:minilm",
         description="`embedded:minilm`, a folder, or a name on a model hub",

@@ -20,7 +20,7 @@ try:
 
     from common.atomic import replacing_folder, write_json, write_text
     from common.device import pick
-    from common.errors import ProvenderError
+    from common.errors import ProvenderError, hint
     from training.checkpoint import (
         MANIFEST,
         PROVENANCE,
@@ -65,6 +65,26 @@ def train(recipe: Recipe, stage: Stage) -> dict[str, Any]:
     for work in stage.output.parent.glob(f".{stage.output.name}-*.work"):
         shutil.rmtree(work, ignore_errors=True)  # of older recipes too, which nobody resumes now
     return {**result, "trained": True}
+
+
+def pairs_of(recipe: Recipe, lake: Path) -> Path:
+    """Where `lake` has the pairs that `recipe` asks for.
+
+    Raises:
+        ProvenderError: it has no such data set.
+    """
+    if recipe.dataset is None:
+        return lake / "corpus" / "split=train"
+    place = lake / "datasets" / f"{recipe.dataset}.parquet"
+    if not place.is_file():
+        made = [each.stem for each in place.parent.glob("*.parquet")]
+        known = f"; {hint(recipe.dataset, made)}" if made else ""
+        raise ProvenderError(
+            f"There is no data set `{recipe.dataset}`{known}.",
+            where=str(place),
+            remedy="Correct `dataset` in the recipe, or run `provender datasets` first.",
+        )
+    return place
 
 
 def _work(output: Path, current: str) -> Path:
@@ -201,7 +221,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False), end="")
             return 0
         stage = Stage(
-            corpus=options.corpus or lake / "corpus" / "split=train",
+            corpus=options.corpus or pairs_of(recipe, lake),
             output=options.output or lake / "models" / f"stage_{recipe.stage}",
             tracking_uri=options.tracking_uri,
             tags=tuple(options.tag),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-from lightning.pytorch.loggers import MLFlowLogger
+from typing import TYPE_CHECKING, Any
 
 from training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from lightning.pytorch.loggers import MLFlowLogger
 
 EXPERIMENT = "provender"
 
@@ -16,6 +17,8 @@ def mlflow_logger(
     recipe: Recipe, tracking_uri: str, tags: dict[str, str], run_id: str | None = None
 ) -> MLFlowLogger:
     """A started MLflow run for `recipe`, its parameters logged; the run `run_id` where it exists."""
+    from lightning.pytorch.loggers import MLFlowLogger
+
     logger = MLFlowLogger(
         experiment_name=EXPERIMENT,
         run_name=f"stage_{recipe.stage}",
@@ -23,14 +26,14 @@ def mlflow_logger(
         tags=tags,
         run_id=run_id,
         log_model=False,
-        artifact_location=_artifacts(tracking_uri),
+        artifact_location=artifacts(tracking_uri),
     )
     logger.log_hyperparams(_flat(recipe.model_dump(mode="json")))
     return logger
 
 
-def _artifacts(tracking_uri: str) -> str | None:
-    """Beside a local database; a server knows its own place."""
+def artifacts(tracking_uri: str) -> str | None:
+    """Where the experiment's artifacts go: beside a local database; a server knows its own place."""
     if not tracking_uri.startswith("sqlite:///"):
         return None
     return (Path(tracking_uri.removeprefix("sqlite:///")).parent / "artifacts").resolve().as_uri()

@@ -1,17 +1,23 @@
 """The asset `datasets` on a corpus of a few rows."""
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from assets.corpus import SPLITS, place_of
-from assets.datasets import datasets
+from assets.datasets import current, datasets, to_train
+from common.errors import ProvenderError
 from corpus import schema
 from corpus.datasets import load_datasets
 from resources.lake import Lake
 from resources.project import Project
+from resources.tracking import Tracking
 from tests.corpus.test_datasets import corpus, pair
 
 MANIFEST = """
@@ -25,6 +31,26 @@ NAMES = {
     "rust_specialist.croissant.json",
     "rust_specialist.NOTICE.md",
 }
+
+
+class Noted(Tracking):
+    """Notes in the lake what would be registered, without MLflow; tests/resources has the real one."""
+
+    def registered(self, name: str, version: str) -> str | None:
+        return "known" if version in noted(self.lake) else None
+
+    def register(
+        self, name: str, version: str, source: Path, schema: pa.Schema, profile: Mapping[str, Any]
+    ) -> str:
+        place = self.lake.path("noted.json")
+        place.write_text(json.dumps({**noted(self.lake), version: profile}), encoding="utf-8")
+        return f"{name} at {source.name}, {len(schema)} columns"
+
+
+def noted(lake: Lake) -> dict[str, Any]:
+    """The profile of each version that was registered."""
+    place = lake.path("noted.json")
+    return json.loads(place.read_text(encoding="utf-8")) if place.is_file() else {}
 
 
 @pytest.fixture
@@ -41,13 +67,17 @@ def fill(lake: Lake, frame: pl.DataFrame) -> None:
 
 
 def made(lake: Lake, name: str, **files: str) -> dg.ExecuteInProcessResult:
-    manifest = str(lake.path().parent / "sources.yaml")
+    resources = {"lake": lake, "project": project(lake, **files), "tracking": Noted(lake=lake)}
     return dg.materialize(
         [datasets],
         partition_key=name,
-        resources={"lake": lake, "project": Project(sources=manifest, **files)},
+        resources=resources,
         raise_on_error=False,
     )
+
+
+def project(lake: Lake, **files: str) -> Project:
+    return Project(sources=str(lake.path().parent / "sources.yaml"), **files)
 
 
 def unchanged(result: dg.ExecuteInProcessResult) -> list[object]:
@@ -70,6 +100,84 @@ def test_a_data_set_is_five_files_and_a_second_run_changes_none(lake: Lake) -> N
     assert notice.startswith("# Attribution: rust_specialist\n\nMade from 2 files of 1 sources.")
     assert unchanged(made(lake, "rust_specialist")) == [True]
     assert state(lake) == first
+
+
+def test_a_data_set_is_registered_once_a_version_with_its_counts(lake: Lake) -> None:
+    def links() -> list[object]:
+        result = made(lake, "rust_specialist")
+        [event] = result.get_asset_materialization_events()
+        return [event.step_materialization_data.materialization.metadata["mlflow_run"].value]
+
+    columns = len(schema.CORPUS)
+    assert links() == [f"rust_specialist at rust_specialist.parquet, {columns} columns"]
+    assert list(noted(lake).values()) == [
+        {
+            "pairs": 2,
+            "jsonl_lines": 2,
+            "language": {"rust": 2},
+            "dialect": {},
+            "pair_type": {"doc": 2},
+            "license_tier": {"permissive": 2},
+            "split": {"train": 2},
+        }
+    ]
+    assert links() == ["known"]
+    fill(lake, corpus(pair("d")))
+    assert links() == [f"rust_specialist at rust_specialist.parquet, {columns} columns"]
+    assert len(noted(lake)) == 2
+
+
+def test_repeating_by_weight_is_for_the_jsonl_only(lake: Lake, tmp_path: Path) -> None:
+    fill(lake, corpus(pair("a"), pair("b")).with_columns(weight=pl.lit(3.0, dtype=pl.Float32)))
+    place = tmp_path / "mine.yaml"
+    place.write_text(
+        "datasets: {rust_specialist: {title: x, repeat_by_weight: true}}", encoding="utf-8"
+    )
+
+    assert made(lake, "rust_specialist", datasets=str(place)).success
+    lines = lake.path("datasets", "rust_specialist.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 6
+    assert lines[0] == lines[1] == lines[2] != lines[3]
+    table = lake.read("datasets", "rust_specialist.parquet")
+    assert table.select("pair_id", "weight").rows() == [("a", 3.0), ("b", 3.0)]
+    assert [each["jsonl_lines"] for each in noted(lake).values()] == [6]
+
+
+def test_a_recipe_trains_on_a_data_set_of_the_corpus_of_today_only(lake: Lake) -> None:
+    def fault() -> str:
+        with pytest.raises(ProvenderError) as caught:
+            to_train(lake, project(lake), "rust_specialist")
+        assert caught.value.where.endswith("config/train_quickstart.yaml: dataset")
+        assert "`provender datasets rust_specialist`" in caught.value.remedy
+        return caught.value.what
+
+    assert fault() == "The data set `rust_specialist` was not made yet."
+    made(lake, "rust_specialist")
+    place = lake.path("datasets", "rust_specialist.parquet")
+    assert to_train(lake, project(lake), "rust_specialist") == place
+    fill(lake, corpus(pair("d")))
+    assert fault() == "The data set `rust_specialist` is older than the corpus."
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("rust_specialst", "did you mean `rust_specialist`"), ("rust_eval", "It is held out")],
+)
+def test_what_cannot_be_trained_on_is_told(lake: Lake, name: str, said: str) -> None:
+    with pytest.raises(ProvenderError, match=said):
+        to_train(lake, project(lake), name)
+
+
+def test_a_data_set_is_current_with_all_its_files_and_settings(lake: Lake) -> None:
+    made(lake, "rust_specialist")
+    chosen = project(lake).load_datasets().named("rust_specialist")
+    assert current(lake, "rust_specialist", chosen, ["demo"]) == lake.stored(
+        "datasets", "rust_specialist.parquet"
+    )
+    other = chosen.model_copy(update={"title": "Another"})
+    assert current(lake, "rust_specialist", other, ["demo"]) is None
+    lake.path("datasets", "rust_specialist.NOTICE.md").unlink()
+    assert current(lake, "rust_specialist", chosen, ["demo"]) is None
 
 
 def test_a_file_that_was_lost_is_made_again(lake: Lake) -> None:

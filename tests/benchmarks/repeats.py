@@ -67,7 +67,9 @@ def main() -> int:
     columns: dict[tuple[str, ...], int] = {}
     whole = matrix(sample, columns)
     truth = {(a, b) for a, b, _ in near(whole, whole, threshold) if a < b}
-    found = set(dedup.compare(pl.Series(sample), threshold).edges.filter("near").select("a", "b").rows())
+    found = set(
+        dedup.compare(pl.Series(sample), threshold).edges.filter("near").select("a", "b").rows()
+    )
     right = len(truth & found)
     print(
         f"of {len(sample)} texts all pairs: {len(truth)} near-duplicates, {len(found)} found; "

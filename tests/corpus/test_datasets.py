@@ -3,11 +3,13 @@ import random
 from pathlib import Path
 from typing import Any
 
+import mlcroissant
 import polars as pl
 import pytest
 import yaml
 
 from assets.pairs import DATASET, TYPES
+from common.atomic import write_json
 from common.errors import ProvenderError
 from common.hashing import digest, digest_file
 from corpus import cards, facts, schema
@@ -16,6 +18,7 @@ from corpus.datasets import (
     PAIR_TYPES,
     DataSet,
     Filter,
+    copies,
     load_datasets,
     out_of_reach,
     select,
@@ -96,6 +99,11 @@ def test_what_may_be_named_is_what_the_pipeline_gives() -> None:
         ({"languages": None}, "`datasets.mine.languages`: Input should be a valid list"),
         ({"max_pairs": 0}, "Input should be greater than or equal to 1"),
         ({"max_pairs": True}, "`datasets.mine.max_pairs`: Input should be a valid integer"),
+        (
+            {"repeat_by_weight": "yes"},
+            "`datasets.mine.repeat_by_weight`: Input should be a valid bool",
+        ),
+        ({"publication": {"url": "u", "creator": "c"}}, "`datasets.mine.publication.date`: Field"),
         ({"splits": ["train", "test"]}, "pairs to train on or held-out ones, not both"),
     ],
 )
@@ -111,6 +119,18 @@ def test_a_name_that_cannot_be_a_file_of_its_own_is_refused(tmp_path: Path, name
 def test_an_unknown_data_set_is_told_with_the_nearest() -> None:
     with pytest.raises(ProvenderError, match=r"did you mean `rust_eval`"):
         load_datasets(CONFIG).named("rust_evil")
+
+
+def test_what_is_held_out_is_not_to_be_trained_on() -> None:
+    known = load_datasets(CONFIG)
+    assert known.to_train("rust_specialist") == known.datasets["rust_specialist"]
+    with pytest.raises(ProvenderError, match="It is held out") as caught:
+        known.to_train("rust_eval")
+    assert caught.value.where == "config/datasets.yaml: rust_eval"
+
+
+def test_nothing_that_ships_is_repeated_by_weight() -> None:
+    assert not any(each.repeat_by_weight for each in load_datasets(CONFIG).datasets.values())
 
 
 # --- Selection ------------------------------------------------------------------------------------
@@ -285,19 +305,154 @@ def test_a_card_counts_what_is_in_the_data_set() -> None:
     assert "| many | many | `many` | 2 |" in lines
 
 
+def weighted(*weights: float) -> pl.DataFrame:
+    rows = corpus(*(pair(f"p{number}") for number in range(len(weights))))
+    return rows.with_columns(weight=pl.Series(weights, dtype=pl.Float32))
+
+
+def test_a_weight_is_a_number_of_copies_and_a_chance_of_one_more() -> None:
+    assert copies(weighted(1, 3, 0, 5)).to_list() == [1, 3, 0, 5]
+
+    frame = weighted(*[2.25] * 2000)
+    found = copies(frame)
+    assert set(found) == {2, 3}
+    assert found.sum() == 4535  # 4,500 are expected; the hashes decide
+    assert copies(frame).to_list() == found.to_list()
+    # Whoever has one more keeps it at a higher weight, and in any order.
+    more = copies(weighted(*[2.5] * 2000))
+    assert (more >= found).all()
+    assert copies(frame.reverse()).to_list() == found.to_list()[::-1]
+
+
+def test_the_copies_of_drawn_pairs_are_as_many_as_of_any() -> None:
+    frame = weighted(*[1.5] * 2000)
+    drawn = select(frame, Filter(max_pairs=500))
+    assert 700 < copies(drawn).sum() < 800
+
+
+def test_pairs_are_repeated_in_their_place(tmp_path: Path) -> None:
+    place = tmp_path / "a.jsonl"
+    write_jsonl(weighted(2, 0, 1), place, repeat=True)
+    lines = place.read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["file_path"] for line in lines] == ["src/p0.rs"] * 2 + ["src/p2.rs"]
+    write_jsonl(weighted(2, 0, 1), place)
+    assert len(place.read_text(encoding="utf-8").splitlines()) == 3
+
+
+def test_a_card_says_that_pairs_are_repeated() -> None:
+    frame = weighted(2, 1)
+    repeated = DataSet(title="Mine", repeat_by_weight=True)
+    text = cards.card("mine", repeated, frame)
+    assert (
+        "In the JSONL a pair stands as often as its weight says, next to itself: 3 lines." in text
+    )
+    assert "`mine.parquet` holds each pair once, with all columns" in text
+    assert "- `splits`: train\n\n|" in text, "it is no filter"
+    plain = cards.card("mine", DataSet(title="Mine"), frame)
+    assert "stands as often" not in plain
+    assert "`mine.parquet` holds the same pairs with all columns" in plain
+
+
+def croissant(folder: Path, chosen: DataSet, frame: pl.DataFrame) -> dict[str, Any]:
+    """The metadata of `frame`, written with its JSONL to `folder`."""
+    jsonl = folder / "mine.jsonl"
+    write_jsonl(frame, jsonl, repeat=chosen.repeat_by_weight)
+    made = cards.croissant("mine", chosen, frame, jsonl)
+    write_json(made, folder / "mine.croissant.json")
+    return made
+
+
 def test_croissant_metadata_name_the_file_its_hash_its_fields_and_licences(tmp_path: Path) -> None:
-    frame = corpus(*ROWS)
-    jsonl = tmp_path / "mine.jsonl"
-    write_jsonl(frame, jsonl)
+    made = croissant(tmp_path, CHOSEN, corpus(*ROWS))
+    sha256 = digest_file(tmp_path / "mine.jsonl")
 
-    made = cards.croissant("mine", CHOSEN, frame, jsonl)
-
-    assert made["conformsTo"] == "http://mlcommons.org/croissant/1.0"
+    assert made["conformsTo"] == "http://mlcommons.org/croissant/1.1"
     assert made["license"] == ["LicenseRef-x", "https://spdx.org/licenses/MIT.html"]
+    assert made["version"] == f"1.0.0+{sha256[:16]}"
+    assert made["citeAs"] == (
+        f"@misc{{mine, title = {{Mine}}, note = {{Made by Provender, version {made['version']}}}}}"
+    )
+    assert made["usageInfo"]["url"] == "mine.NOTICE.md"
+    assert not {"url", "creator", "datePublished"} & made.keys()
     [file] = made["distribution"]
-    assert file["sha256"] == digest_file(jsonl)
+    assert file["sha256"] == sha256
     assert (file["contentUrl"], file["encodingFormat"]) == ("mine.jsonl", "application/jsonlines")
     [records] = made["recordSet"]
-    keys = list(json.loads(jsonl.read_text(encoding="utf-8").splitlines()[0]))
-    assert [field["name"] for field in records["field"]] == keys
+    lines = (tmp_path / "mine.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [field["name"] for field in records["field"]] == list(json.loads(lines[0]))
     assert {field["source"]["fileObject"]["@id"] for field in records["field"]} == {file["@id"]}
+
+
+def test_croissant_metadata_say_what_each_source_is_derived_from(tmp_path: Path) -> None:
+    escaped = pair("f", source="paid", swhid=f"swh:1:cnt:{COMMIT};origin=https://c/a%3Bb%2520")
+    made = croissant(tmp_path, CHOSEN, corpus(*ROWS, escaped))
+
+    mit = "https://spdx.org/licenses/MIT.html"
+    assert made["prov:wasDerivedFrom"] == [
+        {
+            "@type": "prov:Entity",
+            "@id": f"swh:1:rev:{COMMIT}",
+            "name": "demo",
+            "url": ORIGIN,
+            "version": "r1",
+            "license": [mit],
+        },
+        {
+            "@type": "prov:Entity",
+            "name": "many",
+            "description": "many repositories",
+            "license": ["LicenseRef-x", mit],
+        },
+        {
+            "@type": "prov:Entity",
+            "name": "paid",
+            "url": "https://c/a;b%20",
+            "version": "r1",
+            "license": [mit],
+        },
+    ]
+
+
+PUBLISHED = {
+    "url": "https://example.org/mine",
+    "creator": "Somebody",
+    "creator_type": "Person",
+    "date": "2026-11-27",
+}
+
+
+# mlcroissant 1.1's rdflib 7.6 uses an old name of its own.
+@pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("settings", [{}, {"publication": PUBLISHED}, {"repeat_by_weight": True}])
+def test_mlcroissant_finds_no_fault_and_loads_the_records(
+    tmp_path: Path, settings: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    frame = corpus(*ROWS).with_columns(weight=pl.lit(2.0, dtype=pl.Float32))
+    chosen = DataSet.model_validate({"title": "Mine", **settings})
+    croissant(tmp_path, chosen, frame)
+
+    loaded = mlcroissant.Dataset(jsonld=tmp_path / "mine.croissant.json")
+
+    assert loaded.metadata.ctx.is_v1_1()
+    assert not loaded.metadata.ctx.issues.errors
+    missing = {warning.split('"')[1] for warning in loaded.metadata.ctx.issues.warnings}
+    assert missing == (set() if "publication" in settings else {"https://schema.org/datePublished"})
+    assert "`@context` is not standard" not in caplog.text
+    lines = (tmp_path / "mine.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == (10 if chosen.repeat_by_weight else 5)
+    assert [
+        {key.removeprefix("pairs/"): value.decode() for key, value in record.items()}
+        for record in loaded.records("pairs")
+    ] == [json.loads(line) for line in lines]
+
+
+def test_what_only_a_publisher_knows_is_told_by_them(tmp_path: Path) -> None:
+    chosen = DataSet.model_validate({"title": "Mine", "publication": PUBLISHED})
+    made = croissant(tmp_path, chosen, corpus(*ROWS))
+
+    assert made["url"] == "https://example.org/mine"
+    assert made["creator"] == {"@type": "sc:Person", "name": "Somebody"}
+    assert made["datePublished"] == "2026-11-27"
+    assert (
+        "author = {{Somebody}}, year = {2026}, url = {https://example.org/mine}" in (made["citeAs"])
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -62,9 +63,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ]
     (tmp_path / "sources.yaml").write_text(yaml.safe_dump({"sources": sources}), encoding="utf-8")
     (tmp_path / "optout.yaml").write_text("optout: []\n", encoding="utf-8")
+    (tmp_path / "datasets.yaml").write_text(
+        "datasets: {rust: {title: R, languages: [rust]}, lean: {title: L, languages: [lean]}}",
+        encoding="utf-8",
+    )
     for key, value in {
         "PROVENDER_SOURCES": "sources.yaml",
         "PROVENDER_OPTOUT": "optout.yaml",
+        "PROVENDER_DATASETS": "datasets.yaml",
         "PROVENDER_LAKE": "lake",
         "DAGSTER_HOME": "home",
     }.items():
@@ -94,11 +100,19 @@ def test_a_wish_to_be_left_out_reaches_forks_the_corpus_and_the_checkpoints(fold
     assert code == 0, told
     assert "✓ origin 3 files, 2 definitions, " in told
     assert symbols(folder, "units") == symbols(folder, "corpus") == {"add", "famous"}
+    assert re.search(r"^rust +\d+ +datasets/rust\.\* +made *$", told, re.MULTILINE)
+    assert "empty lean: config/datasets.yaml: lean: No pair is left" in told
+    assert symbols(folder, "datasets") == {"add", "famous"}
     _, told = provender("sources")
     [line] = [line for line in told.splitlines() if line.startswith("origin")]
     assert " MIT " in line
     assert " permissive " in line
     assert "no_code 1" in line
+    code, told = provender("datasets")
+    assert code == 1  # asked for, what has no pairs is a failure
+    assert re.search(r"^rust +\d+ +datasets/rust\.\* +unchanged *$", told, re.MULTILINE)
+    assert "failed datasets/lean: config/datasets.yaml: lean: No pair is left" in told
+    assert provender("datasets", "rust")[0] == 0
     _, told = provender("attribution", "--dataset", "corpus")
     assert f"| file://{folder}/origin | `swh:1:rev:" in told
     assert "    Copyright (c) 2026 Somebody" in told
@@ -115,7 +129,7 @@ def test_a_wish_to_be_left_out_reaches_forks_the_corpus_and_the_checkpoints(fold
     code, told = provender("refresh")
     assert code == 1
     assert "failed models/old: was trained on 1 files that are to be left out" in told
-    assert symbols(folder, "corpus") == {"add"}
+    assert symbols(folder, "corpus") == symbols(folder, "datasets") == {"add"}
     (trained / "provenance.parquet").unlink()
     assert provender("refresh")[0] == 0  # whoever was read before the wish was known is read again
     assert symbols(folder, "units") == {"add"}

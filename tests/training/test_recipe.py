@@ -44,6 +44,7 @@ def test_unknown_nested_key_is_refused_with_the_nearest(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "setting",
     [
+        "dataset: ../elsewhere",
         "batch_size: 1",
         "epochs: 0",
         "learning_rate: 0",

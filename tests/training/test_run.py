@@ -603,6 +603,43 @@ def test_the_lake_is_where_nothing_else_is_said(
     assert capsys.readouterr().out.startswith(f"unchanged, nothing to train: {output} ")
 
 
+def test_a_data_set_that_the_recipe_names_is_trained_on(
+    tiny_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("PROVENDER_LAKE", str(tmp_path / "lake"))
+    config = write_recipe(tmp_path / "recipe.yaml", tiny_recipe(tiny_model, dataset="mine"))
+    arguments = ["--config", str(config)]
+    place = tmp_path / "lake" / "datasets" / "mine.parquet"
+    assert main(arguments) == 1
+    assert _error(capsys).startswith(f"error: {place}: There is no data set `mine`. ")
+    write_corpus(place.with_name("mines.parquet"), [pair(0)])
+    assert main(arguments) == 1
+    assert "There is no data set `mine`; did you mean `mines`?" in _error(capsys)
+    assert _left(tmp_path / "lake") == {"datasets"}
+
+    held_out = [pair(number, split="test") for number in range(8)]
+    write_corpus(place, held_out)
+    assert main(arguments) == 1
+    assert f"{place}: These pairs are held out" in _error(capsys)
+    assert not (tmp_path / "lake" / "models" / "stage_tiny").exists()
+
+    write_corpus(place, [{**row, "split": "train"} for row in held_out])
+    assert main(arguments) == 0
+    manifest = _manifest(tmp_path / "lake" / "models" / "stage_tiny")
+    assert (manifest["config"]["dataset"], manifest["sources"][0]["pairs"]) == ("mine", 8)
+
+
+def test_what_the_pairs_are_called_changes_no_checkpoint(
+    trained: tuple[Path, dict[str, Any]], tiny_model: Path, corpus: Path
+) -> None:
+    output, _ = trained
+    again = train(tiny_recipe(tiny_model, dataset="mine"), Stage(corpus, output))
+    assert not again["trained"]
+
+
 def test_ctrl_c_in_process_returns_130(
     recipe: Recipe,
     corpus: Path,

@@ -49,7 +49,7 @@ def test_a_tracked_run_has_parameters_metrics_and_tags(
 
 
 def test_artifacts_stand_beside_a_local_database_only() -> None:
-    from training.tracking import _artifacts
+    from training.tracking import artifacts
 
-    assert _artifacts("sqlite:////data/mlflow.db") == "file:///data/artifacts"
-    assert _artifacts("http://127.0.0.1:5000") is None
+    assert artifacts("sqlite:////data/mlflow.db") == "file:///data/artifacts"
+    assert artifacts("http://127.0.0.1:5000") is None

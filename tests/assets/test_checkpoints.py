@@ -1,0 +1,118 @@
+"""What `stage_rust` trains on: the corpus, or the data set that its recipe names."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from assets.checkpoints import stage_rust
+from assets.datasets import datasets
+from resources.lake import Lake
+from resources.project import Project
+from resources.trainer import Trainer
+from tests.assets.test_datasets import Noted, fill
+from tests.corpus.test_datasets import corpus, pair
+
+ROOT = Path(__file__).parents[2]
+MANIFEST = "sources: [{name: demo, kind: git, url: https://example.org/demo.git, ref: main}]"
+
+
+class Asked(Trainer):
+    """Fails with what it was asked to train on."""
+
+    def run(
+        self,
+        context: dg.AssetExecutionContext,
+        *,
+        recipe: Path,
+        corpus: Path,
+        output: Path,
+        tracking_uri: str,
+    ) -> None:
+        raise dg.Failure(f"asked for {corpus.relative_to(output.parents[1])}")
+
+
+def fault(lake: Lake, recipe: str, *assets: dg.AssetsDefinition) -> str:
+    """What ends the step, once `assets` are made."""
+    folder = lake.path().parent
+    (folder / "sources.yaml").write_text(MANIFEST, encoding="utf-8")
+    (folder / "train.yaml").write_text(recipe, encoding="utf-8")
+    resources = {
+        "lake": lake,
+        "project": Project(sources=str(folder / "sources.yaml"), recipe=str(folder / "train.yaml")),
+        "tracking": Noted(lake=lake),
+        "trainer": Asked(pipes=dg.PipesSubprocessClient()),
+    }
+    for each in assets:
+        assert dg.materialize([each], partition_key="rust_specialist", resources=resources).success
+    result = dg.materialize([stage_rust], resources=resources, raise_on_error=False)
+    [event] = result.get_step_failure_events()
+    data = event.step_failure_data.user_failure_data
+    assert data is not None
+    return str(data.description)
+
+
+@pytest.fixture
+def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    for name in ("PROVENDER_RECIPE", "PROVENDER_DATASETS", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    made = Lake(root=str(tmp_path / "lake"))
+    fill(made, corpus(pair("a"), pair("b"), pair("c", split="test")))
+    return made
+
+
+def test_without_a_data_set_it_is_the_corpus(lake: Lake) -> None:
+    assert fault(lake, "stage: rust") == "asked for corpus/split=train/part-0.parquet"
+
+
+def test_a_data_set_is_trained_on_once_it_is_made(lake: Lake) -> None:
+    recipe = "dataset: rust_specialist"
+    assert "The data set `rust_specialist` was not made yet." in fault(lake, recipe)
+    assert fault(lake, recipe, datasets) == "asked for datasets/rust_specialist.parquet"
+    fill(lake, corpus(pair("a")))
+    assert "The data set `rust_specialist` is older than the corpus." in fault(lake, recipe)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("rusty", "unknown data set `rusty`"), ("rust_eval", "It is held out")]
+)
+def test_a_data_set_that_cannot_be_trained_on_is_told_before_anything_is_written(
+    lake: Lake, name: str, said: str
+) -> None:
+    assert said in fault(lake, f"dataset: {name}")
+    assert not lake.path("models").exists()
+
+
+UPSTREAM = """
+from pipeline.definitions import build_definitions
+import dagster as dg
+graph = build_definitions().resolve_asset_graph()
+print(*sorted(key.to_user_string() for key in graph.get(dg.AssetKey("stage_rust")).parent_keys))
+"""
+
+
+@pytest.mark.parametrize(
+    ("recipe", "parents"),
+    [
+        ("stage: rust", "corpus"),
+        ("dataset: rust_specialist", "datasets"),
+        ("dataset: rusty", "corpus"),
+    ],
+)
+def test_the_lineage_leads_to_what_is_trained_on(tmp_path: Path, recipe: str, parents: str) -> None:
+    place = tmp_path / "train.yaml"
+    place.write_text(recipe, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", UPSTREAM],
+        cwd=ROOT,
+        env={**os.environ, "PROVENDER_RECIPE": str(place)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == parents
