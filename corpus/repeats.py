@@ -102,9 +102,9 @@ def queries(
     asked = pl.DataFrame({"query": evaluation}, schema={"query": pl.String})
     asked = asked.select(text=_bare("query"), rank=pl.lit(RANK["valid"], pl.Int8))
     texts = (
-        # An edge is that of the units that are trained on, where there are any: they share batches.
-        pl.concat([rows.select(*asked.columns, "unit_id", "source"), asked], how="diagonal")
-        .sort("rank", descending=True, maintain_order=True)
+        # The lowest rank first: of a crowd each is compared with its first ones.
+        pl.concat([asked, rows.select(*asked.columns, "unit_id", "source")], how="diagonal")
+        .sort("rank", maintain_order=True)
         .with_columns(lowest=pl.col("rank").min().over("text"))
         .unique("text", keep="first", maintain_order=True)
         .with_row_index("place")

@@ -68,6 +68,19 @@ def test_judged_query_is_not_trained_on(asked: str) -> None:
     )
 
 
+def test_judged_query_is_found_in_a_crowd_of_like_ones() -> None:
+    words = "sort the list of all users by their name".split()
+    rows = [pair(n, query=" ".join(words[n % 9 :] + words[: n % 9])) for n in range(40)]
+    rows += [pair(n, query=" ".join(reversed(row["query"].split()))) for n, row in
+             enumerate(rows, 100)]  # fmt: skip
+
+    made = build(*rows, queries=["their name users by sort the list of all"])
+
+    assert made.pairs.height == 0
+    asked = made.removed.filter(reason=Drop.ASKED.value)
+    assert asked.height == 18  # the others ask what one of these does, word for word
+
+
 def test_judged_query_may_be_asked_of_its_held_out_source() -> None:
     made = build(pair(1, source="held"), queries=["Does thing number 1"])
 
