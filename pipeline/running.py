@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import sys
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +18,9 @@ from resources.project import ROOT
 
 if TYPE_CHECKING:
     import dagster as dg
+
+
+_INTERRUPTS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 
 
 def home() -> Path:
@@ -30,23 +38,47 @@ def run(
     defs: dg.Definitions, job: str, instance: dg.DagsterInstance, partition: str | None = None
 ) -> dg.ExecuteInProcessResult:
     """Run `job`; a failing step is in the result, Ctrl-C is raised."""
-    result = defs.resolve_job_def(job).execute_in_process(
-        instance=instance,
-        partition_key=partition,
-        raise_on_error=False,
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-    )
+    with _no_interrupt_lost():
+        result = defs.resolve_job_def(job).execute_in_process(
+            instance=instance,
+            partition_key=partition,
+            raise_on_error=False,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
     # Dagster turns Ctrl-C into the failure of a step; to a person it means: stop everything.
     if any(_was_interrupted(event) for event in result.get_step_failure_events()):
         raise KeyboardInterrupt
     return result
 
 
+@contextmanager
+def _no_interrupt_lost() -> Iterator[None]:
+    """Send Ctrl-C again where Python has dropped it.
+
+    Dagster raises in its signal handler, and what is raised in a finalizer or the callback of a weak
+    reference goes nowhere. While libraries are loaded there are many of these.
+    """
+    before = sys.unraisablehook
+
+    def hook(dropped: sys.UnraisableHookArgs) -> None:
+        if dropped.exc_type.__name__ in _INTERRUPTS:
+            # From a thread, later: here it would be dropped again.
+            threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+        else:
+            before(dropped)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+
+
 def _was_interrupted(event: dg.DagsterEvent) -> bool:
     # What the interrupt met may have made another error of it, as a library that was being loaded.
     error = event.step_failure_data.error
     while error is not None:
-        if error.cls_name in ("DagsterExecutionInterruptedError", "KeyboardInterrupt"):
+        if error.cls_name in _INTERRUPTS:
             return True
         error = error.cause or error.context
     return False

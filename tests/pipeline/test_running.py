@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from collections.abc import Callable
 
 import dagster as dg
@@ -30,6 +32,21 @@ def outcome(work: Callable[[], None]) -> list[str]:
 def test_ctrl_c_that_a_library_made_an_error_of_its_own_of_is_ctrl_c() -> None:
     with pytest.raises(KeyboardInterrupt):
         outcome(fail(ImportError("cannot load the library"), KeyboardInterrupt()))
+
+
+def test_ctrl_c_that_met_a_finalizer_is_ctrl_c() -> None:
+    class Finalized:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    def work() -> None:
+        Finalized()
+        time.sleep(10)
+
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        outcome(work)
+    assert time.monotonic() - started < 5
 
 
 def test_other_fault_is_a_failure() -> None:
