@@ -28,11 +28,12 @@ lint: $(STAMP) ## ruff, pyright, import floors
 ui: $(STAMP) ## Dagster (webserver and daemon) and MLflow on this machine
 	@$(BIN)/provender ui
 
-bench: $(STAMP) ## throughput as ratios measured in one run
+bench: $(STAMP) ## throughput as ratios measured in one run; MILLION=1 for two million pairs, too
 	@$(BIN)/python -m tests.benchmarks.extraction
 	@$(BIN)/python -m tests.benchmarks.refresh
 	@$(BIN)/python -m tests.benchmarks.repeats
 	@$(BIN)/python -m tests.benchmarks.corpus
+	$(if $(MILLION),@$(BIN)/python -m tests.benchmarks.corpus --million)
 	@$(BIN)/python -m tests.benchmarks.peers
 
 clean: ## remove what was installed and built; the lake stays unless LAKE=1

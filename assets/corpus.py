@@ -58,7 +58,7 @@ def corpus(lake: Lake, project: Project) -> dg.MaterializeResult:
             *(build.VERSION, versions(lake, *places, *held_out), splits, curriculum.model_dump()),
             *(quality.model_dump(), weights, sorted(tombstones)),
             [digest_file(path) for path in JUDGED.values()],
-            [digest_file(path) for path in benchmarks.files(folder)] if folder else [],
+            [(path.name, digest_file(path)) for path in benchmarks.files(folder)] if folder else [],
         )
         stored = [lake.stored(*place_of(split)) for split in SPLITS]
         unchanged = all(each is not None and each.fingerprint == fingerprint for each in stored)

@@ -25,7 +25,6 @@ VERSION = "1"
 
 _MAX_LINE = 4 << 20
 _MAX_UNPACKED = 8 << 30
-_MAX_DEPTH = 32
 _MIN_WORDS = 4  # fewer are an id, a name or a language
 _MAX_QUERY_WORDS = 40
 _FEW = 12
@@ -39,13 +38,18 @@ def files(folder: Path) -> list[Path]:
     """The files of benchmarks below `folder`, in order.
 
     Raises:
-        ProvenderError: there is no such folder, or none in it.
+        ProvenderError: there is no such folder, none in it, or a link.
     """
-    found = [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.name.endswith((".jsonl", ".jsonl.gz")) and path.is_file() and not path.is_symlink()
-    ]
+    found = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink():
+            raise ProvenderError(
+                "This link is not followed, and what it leads to would be learned.",
+                where=str(path),
+                remedy="Put what it leads to in its place, or take it out.",
+            )
+        if path.name.endswith((".jsonl", ".jsonl.gz")) and path.is_file():
+            found.append(path)
     if not found:
         raise ProvenderError(
             "There is no `.jsonl` or `.jsonl.gz` file."
@@ -67,7 +71,7 @@ def load_benchmarks(folder: Path) -> pl.DataFrame:
         (path.relative_to(folder).as_posix().removesuffix(".gz").removesuffix(".jsonl"), row, text)
         for path in files(folder)
         for row, line in _lines(path)
-        for text in dict.fromkeys(_texts(_parsed(line, path, row), 0))
+        for text in dict.fromkeys(_texts(_parsed(line, path, row)))
     ]
     return pl.DataFrame(rows, schema=_TEXTS, orient="row")
 
@@ -221,16 +225,18 @@ def _fault(what: str, path: Path, row: int) -> ProvenderError:
     )
 
 
-def _texts(value: Any, depth: int) -> Iterator[str]:
-    if isinstance(value, str):
-        text = value.encode(
-            "utf-8", "replace"
-        ).decode()  # half a surrogate pair is JSON, but no text
-        if _is_said(text):
-            yield text
-    elif depth < _MAX_DEPTH and isinstance(value, dict | list):
-        for each in value.values() if isinstance(value, dict) else value:
-            yield from _texts(each, depth + 1)
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in `value` that says something, in order."""
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict | list):
+            held = each.values() if isinstance(each, dict) else each
+            waiting.extend(reversed(list(held)))
+        elif isinstance(each, str) and _is_said(each):
+            yield each.encode(
+                "utf-8", "replace"
+            ).decode()  # half a surrogate pair is JSON, but no text
 
 
 def _is_said(text: str) -> bool:

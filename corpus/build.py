@@ -150,7 +150,7 @@ _TRAINS = pl.col("split") == "train"
 
 
 def _key(column: str) -> pl.Expr:
-    """One number for all texts that are equal to exact deduplication."""
+    """One number for all texts that are equal to exact deduplication; it never leaves the build."""
     normalised = pl.col(column).map_elements(normal, return_dtype=pl.String)
     return normalised.hash(seed=0)
 
@@ -212,13 +212,13 @@ def _without_held_out(
     units = _held_out(evaluation, splits).with_columns(code_key=_key("positive"))
     held_out = pl.concat([frame.filter(~_TRAINS).select(columns), units.select(columns)])
     first = (
-        held_out.with_columns(lowest=_split_rank())
+        held_out.with_columns(lowest=repeats.rank())
         .sort("lowest", "unit_id")
         .unique("code_key", keep="first")
         .select("code_key", "lowest", of="unit_id")
     )
     frame = frame.join(first, on="code_key", how="left", maintain_order="left")
-    frame = _mark(frame, pl.col("lowest") < _split_rank(), Drop.HELD_OUT, kept=pl.col("of"))
+    frame = _mark(frame, pl.col("lowest") < repeats.rank(), Drop.HELD_OUT, kept=pl.col("of"))
     return frame.drop("lowest", "of")
 
 
@@ -236,10 +236,6 @@ def _without_benchmarks(
     hit = _TRAINS & pl.col("text").is_not_null()
     frame = _mark(frame, hit, Drop.BENCHMARK, kept=pl.col("text"), share=pl.col("of_text"))
     return frame.drop("text", "of_text")
-
-
-def _split_rank() -> pl.Expr:
-    return pl.col("split").replace_strict(repeats.RANK, return_dtype=pl.Int8)
 
 
 def _without_repeats(

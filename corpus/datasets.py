@@ -15,6 +15,7 @@ from common.atomic import replacing
 from common.config import Settings, load
 from common.errors import ProvenderError, hint
 from common.hashing import digest
+from corpus.curriculum import Category
 from corpus.facts import DIALECTS
 from corpus.licences import Tier
 from corpus.quality import LANGUAGES
@@ -23,7 +24,6 @@ from corpus.sources import Domain, Manifest, Split
 VERSION = "2"
 """Raise it when the same corpus and filters give other files, cards included."""
 
-CATEGORIES = ("code", "spec", "verification")
 PAIR_TYPES = ("body", "dataset", "doc", "path", "proof", "readme")
 
 JSONL_FIELDS = {
@@ -76,7 +76,7 @@ _Some = Field(min_length=1)
 _Languages = Annotated[list[Annotated[str, _one_of("language", LANGUAGES)]], _Some]
 _Dialects = Annotated[list[Annotated[str, _one_of("dialect", DIALECTS)]], _Some]
 _Domains = Annotated[list[Annotated[str, _one_of("domain", get_args(Domain))]], _Some]
-_Categories = Annotated[list[Annotated[str, _one_of("category", CATEGORIES)]], _Some]
+_Categories = Annotated[list[Annotated[str, _one_of("category", get_args(Category))]], _Some]
 _PairTypes = Annotated[list[Annotated[str, _one_of("pair type", PAIR_TYPES)]], _Some]
 _Tiers = Annotated[list[Annotated[str, _one_of("licence tier", get_args(Tier))]], _Some]
 _Splits = Annotated[list[Annotated[str, _one_of("split", get_args(Split))]], _Some]

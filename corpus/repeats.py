@@ -17,13 +17,18 @@ RANK = {"test": 0, "valid": 1, "train": 2}
 _TRAIN = RANK["train"]
 
 
+def rank(column: str = "split") -> pl.Expr:
+    """The rank of a split."""
+    return pl.col(column).replace_strict(RANK, return_dtype=pl.Int8)
+
+
 @dataclass(frozen=True)
 class Repeats:
     """What `code` and `queries` find.
 
-    `hits`: what repeats something, its key, `of` what (a unit or a query) and of which `of_source`, how alike
-    (`share`), and whether that is `held_out`. `edges`: rows of `schema.EDGES`, the evidence. `signatures` and
-    `signed`: as in `dedup.Compared`.
+    `hits`: what repeats something, its key, `of` what (a unit, and its `of_source`, or a query), how alike
+    they are (`share`), and whether that is `held_out`. `edges`: rows of `schema.EDGES`, the evidence.
+    `signatures` and `signed`: as in `dedup.Compared`.
     """
 
     hits: pl.DataFrame
@@ -45,7 +50,7 @@ def code(units: pl.DataFrame, threshold: float, known: pl.DataFrame | None = Non
         known: rows of `schema.SIGNATURES` from before.
     """
     ordered = units.with_columns(
-        rank=pl.col("split").replace_strict(RANK, return_dtype=pl.Int8),
+        rank=rank(),
         name=pl.col("symbol").str.extract(r"([^.:]*)$"),
     ).sort("rank", maintain_order=True)
     compared = dedup.compare(ordered["positive"], threshold, known=known)
@@ -96,7 +101,7 @@ def queries(
     """
     rows = pairs.select(
         *("row", "unit_id", "source", "split", "query"),
-        rank=pl.col("split").replace_strict(RANK, return_dtype=pl.Int8),
+        rank=rank(),
         text=_bare("query"),
     )
     asked = pl.DataFrame({"query": evaluation}, schema={"query": pl.String})
@@ -114,46 +119,54 @@ def queries(
     )
     compared = dedup.compare(texts["text"], threshold, width=1, known=known)
     edges = _ends(compared.edges, texts.select("unit_id", "source", "lowest", "text"))
-    rows = rows.join(texts.select("text", "place", "lowest"), on="text", maintain_order="left")
+    rows = rows.join(texts.select("text", "place"), on="text", maintain_order="left")
     near = edges.filter("near")
-    both_ways = pl.concat(
-        [
-            near.select(place="a", text="text_b", rank="lowest_b", share="jaccard"),
-            near.select(place="b", text="text_a", rank="lowest_a", share="jaccard"),
-            texts.select("place", "text", rank="lowest", share=pl.lit(1.0)),
-        ]
-    )
-    said = pl.col("text_right").str.count_matches(r"\S+") >= _MIN_WORDS
-    reserved = (
-        rows.join(both_ways, on="place")
-        .filter(pl.col("rank_right") < pl.col("rank"), said)
-        .sort("row", "rank_right", "share", "text_right", descending=[False, False, True, False])
-        .unique("row", keep="first", maintain_order=True)
-        .select("row", of="text_right", share="share", held_out=pl.lit(value=True))
-    )
-    own = rows.select("place", "row", "unit_id", "split", "query").filter(
-        ~pl.col("row").is_in(reserved["row"].implode())
-    )
-    of_unit = (
-        near.select("a", "b", share="jaccard")
-        .join(own, left_on="a", right_on="place")
-        .join(own, left_on=["b", "unit_id", "split"], right_on=["place", "unit_id", "split"])
-    )
-    forth, back = ("row", "row_right", "query"), ("row_right", "row", "query_right")
-    of_unit = pl.concat(
-        [of_unit.select("share", a=a, b=b, of=of) for a, b, of in (forth, back)]
-    ).filter(pl.col("a") < pl.col("b"))
-    size = 1 + max(rows["row"].to_list(), default=-1)
-    within = _dropped(size, of_unit).select(
-        row="b", of="of", share="share", held_out=pl.lit(value=False)
-    )
+    reserved = _asked(rows, texts, near)
+    within = _of_one_unit(rows.join(reserved, on="row", how="anti"), near)
     edges = edges.with_columns(what=pl.lit("query"), repeats=pl.lit(value=False))
-    hits = pl.concat([reserved, within]).sort("row").with_columns(of_source=pl.lit(None, pl.String))
+    hits = pl.concat([reserved, within]).sort("row")
     return Repeats(hits, _evidence(edges), compared.signatures, compared.signed)
 
 
 _MIN_WORDS = 3
 """Fewer words than that are everybody's: `to string` in an evaluation keeps nothing out of training."""
+
+
+def _asked(rows: pl.DataFrame, texts: pl.DataFrame, near: pl.DataFrame) -> pl.DataFrame:
+    """The `rows` whose query is, or nearly is, one of lower rank: of several the lowest, then the nearest."""
+    others = pl.concat(
+        [
+            near.select(place="a", of="text_b", rank="lowest_b", share="jaccard"),
+            near.select(place="b", of="text_a", rank="lowest_a", share="jaccard"),
+            texts.select("place", of="text", rank="lowest", share=pl.lit(1.0)),
+        ]
+    )
+    is_said = pl.col("of").str.count_matches(r"\S+") >= _MIN_WORDS
+    return (
+        rows.join(others, on="place", suffix="_of")
+        .filter(pl.col("rank_of") < pl.col("rank"), is_said)
+        .sort("row", "rank_of", "share", "of", descending=[False, False, True, False])
+        .unique("row", keep="first", maintain_order=True)
+        .select("row", "of", "share", held_out=pl.lit(value=True))
+    )
+
+
+def _of_one_unit(rows: pl.DataFrame, near: pl.DataFrame) -> pl.DataFrame:
+    """The `rows` whose query nearly is that of an earlier one of the same unit and split."""
+    own = rows.select("place", "row", "unit_id", "split", "query")
+    pairs = (
+        near.select("a", "b", share="jaccard")
+        .join(own, left_on="a", right_on="place")
+        .join(own, left_on=["b", "unit_id", "split"], right_on=["place", "unit_id", "split"])
+    )
+    forth, back = ("row", "row_right", "query"), ("row_right", "row", "query_right")
+    edges = pl.concat(
+        [pairs.select("share", a=a, b=b, of=of) for a, b, of in (forth, back)]
+    ).filter(pl.col("a") < pl.col("b"))
+    size = edges.select(pl.col("b").max().fill_null(0)).item() + 1
+    return _dropped(size, edges).select(
+        row="b", of="of", share="share", held_out=pl.lit(value=False)
+    )
 
 
 def _dropped(size: int, edges: pl.DataFrame) -> pl.DataFrame:

@@ -11,7 +11,7 @@ import polars as pl
 
 from corpus.licences.policy import normal as spdx
 from corpus.pairs.base import normal
-from corpus.repeats import RANK
+from corpus.repeats import rank
 
 _FOUND = ["found", "pair_id", "source", "split", "path", "symbol"]
 
@@ -30,14 +30,14 @@ def leaks(corpus: pl.DataFrame, edges: pl.DataFrame, splits: Mapping[str, str]) 
     """
     rows = corpus.select(
         *("pair_id", "unit_id", "source", "split", "path", "symbol"),
-        rank=_rank(pl.col("split")),
+        rank=rank(),
         cluster="cluster_id",
         code=pl.col("positive").map_elements(normal, return_dtype=pl.String),
     )
     text = {"source": pl.String, "split": pl.String}
     wanted = pl.DataFrame({"source": list(splits), "split": list(splits.values())}, text)
     known = pl.concat([corpus.select(wanted.columns), wanted])
-    of_source = known.group_by("source").agg(of_source=_rank(pl.col("split")).min())
+    of_source = known.group_by("source").agg(of_source=rank().min())
     rows = rows.join(of_source, on="source").join(
         _nearest(edges, of_source), on="unit_id", how="left"
     )
@@ -83,7 +83,3 @@ def _nearest(edges: pl.DataFrame, of_source: pl.DataFrame) -> pl.DataFrame:
     ]
     ranked = pl.concat(ends).join(of_source, on="source")
     return ranked.group_by("unit_id").agg(of_near=pl.col("of_source").min())
-
-
-def _rank(split: pl.Expr) -> pl.Expr:
-    return split.replace_strict(RANK, return_dtype=pl.Int8)

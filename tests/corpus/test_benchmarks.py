@@ -49,6 +49,12 @@ def test_texts_of_every_field_and_depth_are_read(tmp_path: Path) -> None:
     ]
 
 
+def test_texts_that_are_nested_deeply_are_read(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("[" * 900 + '"one two three four"' + "]" * 900 + "\n")
+
+    assert load_benchmarks(tmp_path)["text"].to_list() == ["one two three four"]
+
+
 def test_empty_lines_count_and_say_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('\n\n["one two three four"]\n')
 
@@ -99,7 +105,8 @@ def test_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
     write(folder / "a.jsonl", ["five six seven eight"])
     (folder / "b.jsonl").symlink_to(outside)
 
-    assert load_benchmarks(folder)["text"].to_list() == ["five six seven eight"]
+    with pytest.raises(ProvenderError, match=r"b\.jsonl: This link is not followed"):
+        load_benchmarks(folder)
 
 
 def test_function_of_a_program_is_found() -> None:
