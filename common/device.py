@@ -6,8 +6,10 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
+from common.errors import ProvenderError
+
 Accelerator = Literal["cuda", "mps", "cpu"]
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "bf16", "fp16"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,8 @@ class Device:
 
         if self.precision == "fp32":
             return nullcontext()
-        return torch.autocast(self.accelerator, torch.bfloat16)
+        kind = torch.bfloat16 if self.precision == "bf16" else torch.float16
+        return torch.autocast(self.accelerator, kind)
 
 
 def pick(accelerator: str = "auto", precision: str = "auto") -> Device:
@@ -44,6 +47,10 @@ def pick(accelerator: str = "auto", precision: str = "auto") -> Device:
         else:
             fast = accelerator == "cpu" and _cpu_multiplies_bf16()
         precision = "bf16" if fast else "fp32"
+    if precision == "fp16" and accelerator == "cpu":
+        raise ProvenderError(
+            "A CPU does not train in fp16.", where="precision", remedy="Choose auto, bf16 or fp32."
+        )
     return Device(accelerator, precision)  # type: ignore[arg-type]
 
 

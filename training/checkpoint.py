@@ -12,29 +12,72 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from common.errors import ProvenderError
+from common.errors import ProvenderError, hint
 from common.hashing import digest, digest_file
 from training.recipe import Recipe
 
-VERSION = "2"
+VERSION = "3"
 """Raise it when training code changes what a recipe and a corpus give."""
 
 MANIFEST = "manifest.json"
 PROVENANCE = "provenance.parquet"
+_STAGE = "stage:"
 _PROVENANCE = ["source", "revision", "path", "blob_sha", "swhid", "license", "license_tier"]
 
 
-def data_version(corpus: Path) -> str:
-    """A hash of the corpus table's bytes."""
-    files = [corpus] if corpus.is_file() else sorted(corpus.rglob("*.parquet"))
+def data_version(
+    corpus: Path,
+    valid: Path | None = None,
+    judged: Path | None = None,
+    negatives: Path | None = None,
+) -> str:
+    """A hash of the bytes of all tables that a run reads."""
+    judging = sorted(judged.glob("*_valid.parquet")) if judged else []
+    files = [*_tables(corpus), *_tables(valid), *judging, *_tables(negatives)]
     return digest([digest_file(file) for file in files])
 
 
+def _tables(place: Path | None) -> list[Path]:
+    if place is None:
+        return []
+    return [place] if place.is_file() else sorted(place.rglob("*.parquet"))
+
+
+def beside(base_model: str, checkpoint: Path) -> str:
+    """What `base_model` names in the recipe of `checkpoint`: `stage:NAME` is a checkpoint beside it.
+
+    Raises:
+        ProvenderError: there is no such stage, or it lost more than it may and is not to be built upon.
+    """
+    if not base_model.startswith(_STAGE):
+        return base_model
+    place = checkpoint.parent / f"stage_{base_model.removeprefix(_STAGE)}"
+    if not (place / MANIFEST).is_file():
+        made = sorted(each.name.removeprefix("stage_") for each in place.parent.glob("stage_*"))
+        raise ProvenderError(
+            f"There is no checkpoint of the stage before, `{base_model}`"
+            + (f"; {hint(base_model.removeprefix(_STAGE), made, 'stages')}" if made else "."),
+            where=str(place),
+            remedy="Train that stage first, or correct base_model.",
+        )
+    retention = read_manifest(place).get("retention")
+    if retention is not None and not retention["retained"]:
+        raise ProvenderError(
+            f"The stage `{place.name}` forgot more than its recipe allows, and is not built upon.",
+            where=str(place / MANIFEST),
+            remedy="Train it again with more replay, a larger feature_weight or smaller scales, or raise "
+            "watch.allowed_loss.",
+        )
+    return str(place)
+
+
 def base_version(base_model: str) -> str:
-    """What identifies a base model: the weights of a folder, the name of any other."""
+    """What identifies a base model: a checkpoint's manifest, a folder's weights, any other's name."""
     folder = Path(base_model)
     if not folder.is_dir():
         return base_model
+    if (folder / MANIFEST).is_file():
+        return str(read_manifest(folder)["fingerprint"])
     return digest([digest_file(file) for file in sorted(folder.rglob("*.safetensors"))])
 
 
@@ -55,8 +98,11 @@ def sources_of(corpus: Path) -> list[dict[str, Any]]:
     ]
 
 
-def write_provenance(corpus: Path, path: Path) -> None:
-    """Write which files a corpus was made of: each once, with its SWHID, licence and number of pairs."""
+def write_provenance(corpus: Path, path: Path, parent: Path | None = None) -> None:
+    """Write which files a checkpoint was made of: each once, with its SWHID, licence and number of pairs.
+
+    Those of the checkpoint `parent` are among them.
+    """
     table = ds.dataset(corpus, format="parquet").to_table(columns=_PROVENANCE)
     # A pair's SWHID names its lines; its file's does not.
     of_file = [str(each).partition(";lines=")[0] for each in table["swhid"].to_pylist()]
@@ -64,27 +110,43 @@ def write_provenance(corpus: Path, path: Path) -> None:
         table.schema.get_field_index("swhid"), "swhid", pa.array(of_file, pa.string())
     )
     counted = table.group_by(_PROVENANCE).aggregate([([], "count_all")])
+    files = counted.rename_columns([*_PROVENANCE, "pairs"])
+    if parent is not None and (parent / PROVENANCE).is_file():
+        both = pa.concat_tables(
+            [files, pq.read_table(parent / PROVENANCE)], promote_options="permissive"
+        )
+        summed = both.group_by(_PROVENANCE).aggregate([("pairs", "sum")])
+        files = summed.rename_columns([*_PROVENANCE, "pairs"])
     order = ("source", "path", "blob_sha", "swhid", "revision")
-    files = counted.rename_columns([*_PROVENANCE, "pairs"]).sort_by(
-        [(name, "ascending") for name in order]
-    )
-    pq.write_table(files, path, compression="zstd")
+    pq.write_table(files.sort_by([(name, "ascending") for name in order]), path, compression="zstd")
 
 
 def manifest(
     recipe: Recipe,
     corpus: Path,
     *,
+    parent: str,
     fingerprint: str,
     data: str,
     metrics: dict[str, float],
     history: Sequence[dict[str, float]],
+    looks: Sequence[dict[str, float]],
+    retention: dict[str, Any] | None,
+    speed: dict[str, float],
     tracking: dict[str, str],
 ) -> dict[str, Any]:
-    """What `manifest.json` holds (design: weights plus a JSON manifest)."""
+    """What `manifest.json` holds (design: weights plus a JSON manifest).
+
+    Args:
+        parent: the base model: a name, a folder, or the checkpoint of the stage before.
+        looks, retention, speed: of `training/looks.py` and `training/retention.py`.
+    """
+    before = _before(Path(parent))
     return {
         "stage": recipe.stage,
         "parent": recipe.base_model,
+        "root": before[-1]["base_model"] if before else recipe.base_model,
+        "lineage": before,
         "fingerprint": fingerprint,
         "config": recipe.model_dump(mode="json"),
         "data_version": data,
@@ -92,8 +154,20 @@ def manifest(
         "code_version": {"training": VERSION, "provender": _package_version()},
         "metrics": metrics,
         "history": list(history),
+        "looks": list(looks),
+        "retention": retention,
+        "speed": speed,
         "tracking": tracking,
     }
+
+
+def _before(parent: Path) -> list[dict[str, Any]]:
+    """The stages before, the last one first: what each was made of and what it kept."""
+    if not (parent / MANIFEST).is_file():
+        return []
+    found = read_manifest(parent)
+    own = {name: found.get(name) for name in ("stage", "fingerprint", "sources", "retention")}
+    return [{**own, "base_model": found["parent"]}, *found.get("lineage", [])]
 
 
 def read_manifest(checkpoint: Path) -> dict[str, Any]:

@@ -1,99 +1,202 @@
-"""Pairs from Parquet, drawn by weight, written as documents, put into batches.
+"""Batches as a model reads them: a pair's query, its document in one of two forms, their token ids.
 
-Deterministic: recipe and table give the same batches in the same order, so that a killed run
-continues at its exact batch.
+Deterministic: recipe and table give the same batches in the same order, so that a killed run continues at its
+exact batch. What is drawn is `training/pairs.py`'s, what meets in a batch `training/batches.py`'s.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.dataset as ds
+import torch
 
 from common.errors import ProvenderError
 from evaluation.documents import render
+from training.batches import plan
+from training.hard import Negatives, NoNegatives
+from training.pairs import Texts, draw, read_index
 from training.recipe import Mixture, Recipe
 
 if TYPE_CHECKING:
     from sentence_transformers import MultiVectorEncoder
 
-_COLUMNS = [
-    *("pair_id", "query", "positive", "doc_rest", "signature", "query_kind", "pair_type"),
-    *("cluster_id", "file_context", "source", "weight"),
-]
+Features = dict[str, Any]
+"""Token ids and attention mask of some texts, `(texts, tokens)` each."""
+
+_QUERIES = 4
+"""Queries are some times shorter than documents: as many times more are embedded together."""
 
 
-_CHUNK = 8
-"""Documents embedded together: they are sorted by length, so that a chunk needs little padding."""
+@dataclass(frozen=True, slots=True)
+class Negative:
+    """A wrong document. `cluster` is of its unit, empty where a mutation made it."""
 
-TokenBatch = tuple[dict[str, Any], list[dict[str, Any]]]
-"""The token ids of a batch's queries, and of its documents chunk by chunk."""
+    document: str
+    cluster: str
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One query with its document, as the model reads them."""
+    """One query with its document, as the model reads them, and wrong documents that are near it."""
 
     query: str
     document: str
+    cluster: str
+    negatives: tuple[Negative, ...] = ()
 
 
-def read_batches(corpus: Path, recipe: Recipe, epoch: int = 0) -> list[list[Example]]:
-    """Draw the pairs of `epoch` from the Parquet table or folder `corpus` and batch them.
+class TokenBatch(NamedTuple):
+    """What one process embeds of a batch, in chunks, and which documents of all processes are whose.
 
-    No query, and no unit or near-duplicate of it, is twice in a batch, in which short documents come first.
+    The documents of a batch are those of the first process, its positives before its negatives, then those of
+    the second, and so on.
+
+    Attributes:
+        queries, documents: token ids, chunk by chunk, short documents first.
+        targets: `(queries,)`, the place of each query's own document among those of all processes.
+        allowed: `(queries, documents of all processes)`, false for another query's negative that answers it.
+        counts: documents of each process.
+        teacher: the same queries and documents for another model that scores them, where there is one.
+    """
+
+    queries: list[Features]
+    documents: list[Features]
+    targets: torch.Tensor
+    allowed: torch.Tensor
+    counts: list[int]
+    teacher: tuple[list[Features], list[Features]] | None = None
+
+
+class Batches:
+    """The batches of the epochs of `recipe` over the pairs of `corpus`.
+
+    Args:
+        corpus: a Parquet table or folder of training pairs (`corpus/schema.py`, CORPUS).
+        folder: where the texts of what is drawn are put, memory-mapped.
+        negatives: hard negatives of the pairs, where there are any.
 
     Raises:
-        ProvenderError: the table is missing, or has too few pairs for one batch.
+        ProvenderError: the table is missing or unreadable, or has too few pairs for one batch.
     """
-    rows = _draw(_read(corpus), recipe.mixture, recipe.seed + epoch)
-    generator = np.random.default_rng([recipe.seed, epoch])
-    if recipe.mixture.same_source_batches:
-        sources = dict.fromkeys(row["source"] for row in rows)
-        groups = [[row for row in rows if row["source"] == source] for source in sources]
-        grouped = [batch for group in groups for batch in _batch(group, recipe.batch_size)]
-        batches = [grouped[index] for index in generator.permutation(len(grouped))]
-    else:
-        batches = _batch(rows, recipe.batch_size)
-    if not batches:
-        raise ProvenderError(
-            f"The corpus gives {len(rows)} pairs, too few for one batch of {recipe.batch_size}.",
-            where=str(corpus),
-            remedy="Add sources, or lower batch_size.",
+
+    def __init__(
+        self, corpus: Path, recipe: Recipe, folder: Path, negatives: Negatives | None = None
+    ) -> None:
+        self._recipe = recipe
+        self._negatives = negatives or NoNegatives()
+        self._index = read_index(corpus, recipe, self._negatives.left_out)
+        epochs = [self._plan(epoch) for epoch in range(recipe.epochs)]
+        # An epoch's collisions may fall so that it has a batch more than another: all have as many.
+        self._length = min(len(each) for each in epochs)
+        if not self._length:
+            drawn = len(draw(self._index, recipe.mixture, recipe.seed))
+            raise ProvenderError(
+                f"The corpus gives {drawn} pairs, too few for one batch of {recipe.batch_size}.",
+                where=str(corpus),
+                remedy="Add sources, or lower batch_size.",
+            )
+        positions = np.unique(np.concatenate([rows for each in epochs for rows in each]))
+        self._texts = Texts.write(corpus, positions, folder / "pairs.arrow")
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        return self._length
+
+    def epoch(self, number: int, start: int = 0) -> Iterator[list[Example]]:
+        """The batches of epoch `number`, from the batch `start` on."""
+        batches = self._plan(number)[: len(self)]
+        for place, positions in enumerate(batches[start:], start):
+            # A generator of its own for each batch: where a run goes on changes nothing.
+            generator = np.random.default_rng([self._recipe.seed, number, place])
+            rows = self._texts.rows(positions)
+            examples = [self._example(row, generator) for row in rows]
+            # As written, and so by the length that is padded.
+            yield sorted(examples, key=lambda example: len(example.document))
+
+    def _plan(self, epoch: int) -> list[np.ndarray]:
+        recipe = self._recipe
+        drawn = draw(self._index, recipe.mixture, recipe.seed + epoch % recipe.epochs)
+        generator = np.random.default_rng([recipe.seed, epoch])
+        return plan(self._index, drawn, recipe.batch_size, recipe.batches, generator)
+
+    def _example(self, row: Mapping[str, Any], generator: np.random.Generator) -> Example:
+        mixture = self._recipe.mixture
+        indexed, own = generator.random(2)
+        write = _writer(mixture) if indexed < mixture.indexed_share else _code
+        keeps_own = own < mixture.own_sentence_share and row["query_kind"] != "keywords"
+        doc = f"{row['query']}. {row['doc_rest']}" if keeps_own else row["doc_rest"]
+        found = self._negatives.of(row["pair_id"])
+        per_pair = self._recipe.hard_negatives.per_pair
+        if len(found) > per_pair:
+            some = generator.choice(len(found), per_pair, replace=False)
+            found = [found[place] for place in sorted(some)]
+        return Example(
+            row["query"],
+            # A negative is written as its positive is, or its form would give it away.
+            write({"code": row["positive"], "prose": doc, "file_context": row["file_context"]}),
+            row["cluster_id"],
+            tuple(Negative(write(each), each["cluster_id"] or "") for each in found),
         )
-    return [
-        sorted(
-            (_example(row, recipe.mixture, generator) for row in each),
-            key=lambda example: len(example.document),
-        )
-        for each in batches
-    ]
+
+
+def _code(definition: Mapping[str, str]) -> str:
+    return render(definition, "code")
+
+
+def _writer(mixture: Mixture) -> Any:
+    if mixture.file_context:
+        return lambda definition: render(definition, "indexed")
+    return lambda definition: render({**definition, "file_context": ""}, "indexed")
 
 
 class EpochLoader:
-    """Endless epochs of tokenized batches; its state is (epoch, position), so it resumes exactly."""
+    """Epochs of tokenized batches; its state is (epoch, position), so it resumes exactly.
 
-    def __init__(self, corpus: Path, recipe: Recipe, encoder: MultiVectorEncoder) -> None:
-        self._corpus, self._recipe, self._encoder = corpus, recipe, encoder
+    The next batch is tokenized while the current one is trained on.
+
+    Args:
+        encoder: whose tokenizer cuts queries and documents.
+        teacher: another model that is to read the same texts.
+        rank, world: which share of each batch this process embeds, of how many processes.
+    """
+
+    def __init__(
+        self,
+        batches: Batches,
+        recipe: Recipe,
+        encoder: MultiVectorEncoder,
+        *,
+        teacher: MultiVectorEncoder | None = None,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self._batches, self._recipe, self._encoder, self._teacher = (
+            batches,
+            recipe,
+            encoder,
+            teacher,
+        )
+        self._rank, self._world = rank, world
         self._epoch = self._position = 0
-        self._batches = read_batches(corpus, recipe)
 
     def __len__(self) -> int:
         return len(self._batches)
 
     def __iter__(self) -> Iterator[TokenBatch]:
-        # Epochs may differ by a batch where collisions fall otherwise; the first one sets the length.
-        batches = read_batches(self._corpus, self._recipe, self._epoch)[: len(self)]
-        for batch in batches[self._position :]:
-            self._position += 1
-            if self._position == len(batches):  # Lightning asks for nothing past the last batch
-                self._epoch, self._position = self._epoch + 1, 0
-            yield self._tokens(batch)
+        upcoming = self._batches.epoch(self._epoch, self._position)
+        with ThreadPoolExecutor(1) as pool:
+            following = pool.submit(self._next, upcoming)
+            while (batch := following.result()) is not None:
+                following = pool.submit(self._next, upcoming)
+                self._position += 1
+                if self._position == len(self):  # Lightning asks for nothing past the last batch
+                    self._epoch, self._position = self._epoch + 1, 0
+                yield batch
 
     def state_dict(self) -> dict[str, int]:
         return {"epoch": self._epoch, "position": self._position}
@@ -101,89 +204,57 @@ class EpochLoader:
     def load_state_dict(self, state: dict[str, int]) -> None:
         self._epoch, self._position = state["epoch"], state["position"]
 
+    def _next(self, upcoming: Iterator[list[Example]]) -> TokenBatch | None:
+        batch = next(upcoming, None)
+        return None if batch is None else self._tokens(batch)
+
     def _tokens(self, batch: list[Example]) -> TokenBatch:
-        queries = self._encoder.preprocess([each.query for each in batch], task="query")
-        chunks = [batch[start : start + _CHUNK] for start in range(0, len(batch), _CHUNK)]
-        documents = [
-            self._encoder.preprocess([each.document for each in chunk], task="document")
-            for chunk in chunks
+        shares = [_share(batch[rank :: self._world]) for rank in range(self._world)]
+        queries, documents = _texts(shares[self._rank])
+        offset = sum(len(_texts(share)[1]) for share in shares[: self._rank])
+        return TokenBatch(
+            queries=self._chunks(self._encoder, queries, "query"),
+            documents=self._chunks(self._encoder, documents, "document"),
+            targets=torch.arange(len(queries)) + offset,
+            allowed=_allowed(shares[self._rank][0], shares),
+            counts=[len(_texts(share)[1]) for share in shares],
+            teacher=None
+            if self._teacher is None
+            else (
+                self._chunks(self._teacher, queries, "query"),
+                self._chunks(self._teacher, documents, "document"),
+            ),
+        )
+
+    def _chunks(
+        self, encoder: MultiVectorEncoder, texts: Sequence[str], task: str
+    ) -> list[Features]:
+        size = self._recipe.batches.chunk * (_QUERIES if task == "query" else 1)
+        return [
+            encoder.preprocess(list(texts[start : start + size]), task=task)
+            for start in range(0, len(texts), size)
         ]
-        return queries, documents
 
 
-def _read(corpus: Path) -> list[dict[str, Any]]:
-    if not corpus.exists():
-        raise ProvenderError(
-            "There is no corpus.",
-            where=str(corpus),
-            remedy="Materialize the asset `corpus` first, or run `make demo`.",
-        )
-    try:
-        table = ds.dataset(corpus, format="parquet")
-        table.scanner(columns=["revision", "license"])
-        _check_split(table, corpus)
-        return table.to_table(columns=_COLUMNS).to_pylist()
-    except pa.ArrowInvalid as error:
-        raise ProvenderError(
-            f"The corpus cannot be read: {str(error).splitlines()[0]}",
-            where=str(corpus),
-            remedy="Materialize the asset `corpus` again.",
-        ) from None
+_Share = tuple[list[Example], list[Negative]]
+"""The examples of one process, and their negatives, short ones first."""
 
 
-def _check_split(table: ds.Dataset, corpus: Path) -> None:
-    """A named data set may be one to evaluate on."""
-    if "split" not in table.schema.names:
-        return
-    splits = set(table.to_table(columns=["split"])["split"].unique().to_pylist())
-    if splits - {"train"}:
-        raise ProvenderError(
-            "These pairs are held out: what is trained on them cannot be judged by them.",
-            where=str(corpus),
-            remedy="Name a data set of split `train`.",
-        )
+def _share(examples: Sequence[Example]) -> _Share:
+    negatives = [each for example in examples for each in example.negatives]
+    return list(examples), sorted(negatives, key=lambda each: len(each.document))
 
 
-def _draw(rows: list[dict[str, Any]], mixture: Mixture, seed: int) -> list[dict[str, Any]]:
-    """`max_pairs` rows without replacement, by weight (Efraimidis and Spirakis 2006)."""
-    weights = np.array([_weight(row, mixture) for row in rows])
-    kept = np.flatnonzero(weights > 0)
-    uniform = np.random.default_rng(seed).random(len(rows))
-    keys = np.log(uniform[kept]) / weights[kept]
-    return [rows[index] for index in kept[np.argsort(-keys)][: mixture.max_pairs]]
+def _texts(share: _Share) -> tuple[list[str], list[str]]:
+    examples, negatives = share
+    documents = [each.document for each in (*examples, *negatives)]
+    return [each.query for each in examples], documents
 
 
-def _weight(row: Mapping[str, Any], mixture: Mixture) -> float:
-    kind = mixture.query_kinds.get(row["query_kind"], 0.0)
-    return row["weight"] * kind * mixture.pair_types.get(row["pair_type"], 0.0)
-
-
-def _batch(rows: list[dict[str, Any]], size: int) -> list[list[dict[str, Any]]]:
-    """Fill batches in order; a row whose query or near-duplicate is in the batch waits for the next."""
-    batches: list[list[dict[str, Any]]] = []
-    waiting = rows
-    while len(waiting) >= size:
-        batch, rest, clusters, queries = [], [], set(), set()
-        for row in waiting:
-            query = row["query"].casefold()
-            if len(batch) == size or row["cluster_id"] in clusters or query in queries:
-                rest.append(row)
-                continue
-            batch.append(row)
-            clusters.add(row["cluster_id"])
-            queries.add(query)
-        if len(batch) < size:
-            break
-        batches.append(batch)
-        waiting = rest
-    return batches
-
-
-def _example(row: Mapping[str, Any], mixture: Mixture, generator: np.random.Generator) -> Example:
-    indexed, own = generator.random(2)
-    if indexed >= mixture.indexed_share:
-        return Example(row["query"], row["positive"])
-    keeps_own = own < mixture.own_sentence_share and row["query_kind"] != "keywords"
-    doc = f"{row['query']}. {row['doc_rest']}" if keeps_own else row["doc_rest"]
-    definition = {**row, "code": row["positive"], "prose": doc}
-    return Example(row["query"], render(definition, "indexed"))
+def _allowed(own: Sequence[Example], shares: Sequence[_Share]) -> torch.Tensor:
+    """`(own, documents of all shares)`: a negative of one query may be an answer to another."""
+    clusters: list[str] = []
+    for examples, negatives in shares:
+        # The batch has no two positives of one cluster: they are right or wrong for sure.
+        clusters += [""] * len(examples) + [each.cluster for each in negatives]
+    return torch.tensor([[each.cluster != cluster for cluster in clusters] for each in own])

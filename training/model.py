@@ -1,21 +1,35 @@
-"""The encoder: any transformer as a multi-vector model, its LoRA adapter, and the merge of both."""
+"""The encoder and its LoRA adapter: put on, saved, scaled and merged into the base (`training.bases`)."""
 
 from __future__ import annotations
 
+import re
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Literal
 
-from peft import LoraConfig, PeftModel, get_peft_model
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from sentence_transformers import MultiVectorEncoder
-from sentence_transformers.base.modules import Normalize, Transformer
-from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
+from sentence_transformers.base.modules import Transformer
 from torch import nn
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from common.errors import ProvenderError
+from training.bases import load_base
+from training.checkpoint import VERSION, base_version, beside, fingerprint, read_manifest
 from training.recipe import Adapter, Recipe
 
 EMBEDDED = "embedded:minilm"
+
+Task = Literal["query", "document"]
+
+ADAPTER = "adapter"
+"""The folder of a checkpoint that holds its adapter."""
+
+_WEIGHTS = "adapter_model.safetensors"
 
 
 def resolve(base_model: str) -> str:
@@ -38,71 +52,208 @@ def resolve(base_model: str) -> str:
 
 
 def load_encoder(recipe: Recipe, document_length: int | None = None) -> MultiVectorEncoder:
-    """The base model of `recipe` as a multi-vector encoder.
+    """The base model of `recipe` as a multi-vector encoder on the CPU.
 
-    Documents are cut at `document_length` tokens, the length in training by default.
+    Documents are cut at `document_length` tokens, the length in training by default. Where the base is
+    a checkpoint of ours (its adapter beside its manifest), that one's base is loaded, and its
+    adapter merged, as far back as it goes. `training.bases` has the layouts.
 
-    A multi-vector checkpoint is loaded as it is. Any other encoder gives its token vectors at full
-    width, unit length, without a new projection: a random one destroys it at this scale
-    (docs/training.md). No skiplist: punctuation carries meaning in code.
+    Raises:
+        ProvenderError: the base, or a checkpoint on the way to it, cannot be used.
     """
-    path = resolve(recipe.base_model)
-    document_length = document_length or recipe.document_length
-    try:
-        return _load(path, recipe, document_length)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise ProvenderError(
-            f"The base model cannot be loaded: {str(error).splitlines()[0]}",
-            where=recipe.base_model,
-            remedy="Give a folder with a model in it, or a hub name that this machine reaches.",
-        ) from None
-
-
-def _load(path: str, recipe: Recipe, document_length: int) -> MultiVectorEncoder:
-    if (Path(path) / "modules.json").is_file() and _is_multi_vector(Path(path)):
-        encoder = MultiVectorEncoder(path, device="cpu", model_kwargs=_SAFE)
-        transformer_of(encoder).query_length = recipe.query_length
-        transformer_of(encoder).document_length = document_length
-        return encoder
-    transformer = Transformer(
-        path,
-        model_kwargs=_SAFE,
+    name, adapters = base_of(recipe.base_model)
+    encoder = load_base(
+        resolve(name),
+        name=name,
         query_length=recipe.query_length,
-        document_length=document_length,
-        max_seq_length=max(recipe.query_length, document_length),
+        document_length=document_length or recipe.document_length,
     )
-    modules = [transformer, MultiVectorMask(), Normalize(module_input_name="token_embeddings")]
-    return MultiVectorEncoder(modules=modules, device="cpu", similarity_fn_name="meanmaxsim")
+    for adapter in adapters:
+        load_adapter(encoder, adapter)
+        merge(encoder)
+    return encoder
 
 
-_SAFE = {"use_safetensors": True}  # nothing is unpickled
+def base_of(base_model: str) -> tuple[str, list[Path]]:
+    """The base model that stands at the beginning of `base_model`, and the adapters since, oldest first.
+
+    Where `base_model` is no checkpoint of ours (its adapter beside its manifest), that is itself and none.
+
+    Raises:
+        ProvenderError: a checkpoint on the way is its own base, or as in `parent_of`.
+    """
+    name, adapters = base_model, list[Path]()
+    while (Path(name) / ADAPTER).is_dir():
+        if Path(name) / ADAPTER in adapters:
+            raise ProvenderError(
+                "This checkpoint is its own base model.", where=name, remedy="Train it again."
+            )
+        adapters.insert(0, Path(name) / ADAPTER)
+        name = parent_of(Path(name))
+    return name, adapters
 
 
-def _is_multi_vector(path: Path) -> bool:
-    config = path / "config_sentence_transformers.json"
-    return config.is_file() and '"MultiVectorEncoder"' in config.read_text(encoding="utf-8")
+def parent_of(checkpoint: Path) -> str:
+    """The base model of `checkpoint`: a name, a folder, or the checkpoint of the stage before.
+
+    Raises:
+        ProvenderError: its manifest does not say, or that is not what it was trained from any more.
+    """
+    manifest = read_manifest(checkpoint)
+    try:
+        parent = beside(manifest["config"]["base_model"], checkpoint)
+        if manifest["code_version"]["training"] == VERSION:
+            recipe = Recipe.model_validate(manifest["config"])
+            now = fingerprint(recipe, manifest["data_version"], base_version(parent))
+            changed = now != manifest["fingerprint"]
+        else:
+            changed = False  # other code made its fingerprint otherwise
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ProvenderError(
+            f"The checkpoint's manifest cannot be used: {' '.join(str(error).split())}.",
+            where=str(checkpoint),
+            remedy="Train it again with this version.",
+        ) from None
+    if changed:
+        raise ProvenderError(
+            f"Its adapter was trained on another base model than `{parent}` is now, "
+            "or its manifest was changed.",
+            where=str(checkpoint),
+            remedy="Train it again.",
+        )
+    return parent
 
 
 def add_adapter(encoder: MultiVectorEncoder, adapter: Adapter) -> PeftModel:
-    """Freeze the transformer of `encoder` and put a trainable adapter on it, in place."""
+    """Freeze the transformer of `encoder` and put a trainable adapter on it, in place.
+
+    Raises:
+        ProvenderError: one of `adapter.targets` names no linear layer.
+    """
+    model = transformer_of(encoder).model
+    if adapter.targets is not None:
+        _check_targets(model, adapter.targets)
     config = LoraConfig(
         r=adapter.rank,
         lora_alpha=adapter.alpha,  # type: ignore[arg-type]  # peft computes with it, a float is fine
         lora_dropout=adapter.dropout,
-        target_modules=adapter.targets,
+        target_modules=adapter.targets or "all-linear",
+        exclude_modules=_BESIDE,
     )
-    peft_model = get_peft_model(transformer_of(encoder).model, config)
+    peft_model = get_peft_model(model, config)
     assert isinstance(peft_model, PeftModel)
     transformer_of(encoder).register_module("model", peft_model)
     return peft_model
 
 
+# A pooler's weights get no gradient from token vectors: adapting them would only stop DDP.
+_BESIDE = r"(.*\.)?(pooler|embeddings|head|classifier|lm_head)(\..*)?"
+
+
+def _check_targets(model: nn.Module, targets: list[str]) -> None:
+    layers = [
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear) and not re.fullmatch(_BESIDE, name)
+    ]
+    for target in targets:
+        if not any(name == target or name.endswith(f".{target}") for name in layers):
+            known = ", ".join(sorted({name.rpartition(".")[2] for name in layers}))
+            raise ProvenderError(
+                f"{type(model).__name__} has no linear layer named `{target}`; it has {known}.",
+                where="adapter.targets",
+                remedy="Name some of these, or leave `targets` out for all of them.",
+            )
+
+
 def load_adapter(encoder: MultiVectorEncoder, folder: Path) -> None:
-    """Put the saved adapter in `folder` on `encoder`, in place, ready to score."""
+    """Put the saved adapter in `folder` on `encoder`, in place, ready to score.
+
+    Raises:
+        ProvenderError: there is none, it is damaged, or it was made for another architecture. The
+            encoder is of no use then.
+    """
     transformer = transformer_of(encoder)
-    adapted = PeftModel.from_pretrained(transformer.model, str(folder))
+    try:
+        saved = _read_shapes(folder)
+        _check_shapes(transformer.model, saved)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what peft warns of, missing tensors, is an error here
+            adapted = PeftModel.from_pretrained(transformer.model, str(folder))
+        missing = sorted(get_peft_model_state_dict(adapted).keys() - saved)
+        if missing:
+            raise ValueError(f"it lacks {len(missing)} tensors, {missing[0]} among them")
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
+        raise ProvenderError(
+            f"The adapter cannot be loaded: {' '.join(str(error).split()).rstrip('.')}.",
+            where=str(folder),
+            remedy="Use the base model that it was trained on, or train it again.",
+        ) from None
     transformer.register_module("model", adapted)
     encoder.eval()
+
+
+def _read_shapes(folder: Path) -> dict[str, list[int]]:
+    """The names and shapes of an adapter's tensors. peft would look on a hub, or read a pickle."""
+    for file in (_WEIGHTS, "adapter_config.json"):
+        if not (folder / file).is_file():
+            raise FileNotFoundError(f"there is no {file}")
+    with safe_open(folder / _WEIGHTS, framework="pt") as weights:
+        return {name: weights.get_slice(name).get_shape() for name in weights.keys()}  # noqa: SIM118
+
+
+def _check_shapes(model: nn.Module, saved: dict[str, list[int]]) -> None:
+    layers = {name: each for name, each in model.named_modules() if isinstance(each, nn.Linear)}
+    for key, shape in saved.items():
+        name, _, part = key.removeprefix("base_model.model.").partition(".lora_")
+        layer = layers.get(name)
+        if layer is None:
+            raise ValueError(f"it changes the layer {name}, which {type(model).__name__} lacks")
+        width, found = (
+            (layer.in_features, shape[-1])
+            if part.startswith("A")
+            else (layer.out_features, shape[0])
+        )
+        if width != found:
+            raise ValueError(
+                f"it was made for a layer {name} of width {found}, here it has {width}"
+            )
+
+
+def enable_checkpointing(encoder: MultiVectorEncoder) -> None:
+    """Let `encoder` recompute each layer's activations in the backward pass: less memory, more time.
+
+    Gradients and dropout stay what they are. It holds through `eval()` and `train()`, and for an
+    adapter that is put on afterwards.
+
+    Raises:
+        ProvenderError: the architecture cannot do so.
+    """
+    model = transformer_of(encoder).model
+    layers = [each for each in model.modules() if isinstance(each, GradientCheckpointingLayer)]
+    if not layers:
+        raise ProvenderError(
+            f"{type(model).__name__} cannot recompute its activations.",
+            where="gradient_checkpointing",
+            remedy="Set it to false, and lower batch_size or document_length where memory is short.",
+        )
+    encoder.gradient_checkpointing_enable({"use_reentrant": False})
+    for layer in layers:
+        layer.register_forward_pre_hook(_recompute_where_gradients_flow)
+
+
+def _recompute_where_gradients_flow(layer: nn.Module, _: object) -> None:
+    # transformers recomputes in training mode only; an encoder is trained in eval mode, without
+    # dropout. The flag is the layer's own: its children, dropout among them, keep theirs.
+    layer.training = torch.is_grad_enabled()
+
+
+def tokenize(encoder: MultiVectorEncoder, texts: Sequence[str], task: Task) -> dict[str, Any]:
+    """The token ids of `texts`, with the prefix that `encode_query` and `encode_document` would put there.
+
+    `encoder.preprocess` leaves the prefix out, and a model trained without it is not asked without it.
+    """
+    return encoder.preprocess(list(texts), prompt=encoder.prompts[task] or None, task=task)
 
 
 def transformer_of(encoder: MultiVectorEncoder) -> Transformer:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from common.config import Settings, load
 
@@ -19,10 +19,21 @@ class Adapter(Settings):
     rank: Positive = 16
     alpha: Annotated[float, Field(gt=0)] = 32
     dropout: Fraction = 0.0
-    targets: list[str] = Field(
-        default=["query", "key", "value", "dense"],
-        description="names of the linear layers that are adapted",
+    targets: Annotated[list[str], Field(min_length=1)] | None = Field(
+        default=None,
+        description="names of the linear layers that are adapted; by default all of attention and feed-forward",
     )
+
+
+class Distillation(Settings):
+    """What the order of a batch's documents should stay near to: a teacher's scores (KL divergence)."""
+
+    weight: Annotated[float, Field(ge=0)] = 0.0
+    teacher: str = Field(
+        default="base",
+        description="`base`: this stage's base model; else a stronger scorer, named as a base_model is",
+    )
+    temperature: Annotated[float, Field(gt=0)] = 0.05
 
 
 class Objective(Settings):
@@ -36,12 +47,54 @@ class Objective(Settings):
     feature_weight: Annotated[float, Field(ge=0)] = Field(
         default=0.0, description="weight of the distance of every token vector to the base model's"
     )
+    distillation: Distillation = Distillation()
+    cached: bool = Field(
+        default=False,
+        description="GradCache (Gao et al. 2021): embed twice, hold the activations of one chunk only; "
+        "for batches that would not fit",
+    )
+
+
+class Batching(Settings):
+    """Which pairs meet in a batch, and so what is a negative of what."""
+
+    within: Literal["anything", "language", "source"] = Field(
+        default="language",
+        description="what a batch's pairs share, so that its negatives are hard; what is left over of "
+        "each is batched together at the end",
+    )
+    window: Positive = Field(
+        default=8,
+        description="batches whose pairs are sorted by length together, for less padding; 1 does not",
+    )
+    chunk: Positive = Field(default=8, description="documents that are embedded together")
+    accumulate: Positive = Field(default=1, description="batches whose gradients make one step")
+
+
+class HardNegatives(Settings):
+    """Documents beside a query's own that are near to it and wrong."""
+
+    per_pair: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="at most so many for each query; 0 mines none"
+    )
+    consistency: Positive | None = Field(
+        default=None,
+        description="leave out a pair whose own document is not among so many first for its query",
+    )
 
 
 class Mixture(Settings):
     """Which pairs are drawn, and how their documents are written."""
 
     max_pairs: Positive = 4096
+    domains: dict[Literal["general", "rust", "formal", "personal"], Fraction] = Field(
+        default={},
+        description="share of each domain of what is drawn (replay of earlier stages is such a share); "
+        "by default the corpus's own",
+    )
+    weighted: bool = Field(
+        default=True, description="whether the weights of the corpus count, or every pair alike"
+    )
     query_kinds: dict[str, Annotated[float, Field(ge=0)]] = Field(
         default={
             "doc": 1.0,
@@ -65,15 +118,44 @@ class Mixture(Settings):
         },
         description="the same for each type of pair",
     )
-    same_source_batches: bool = Field(
-        default=False,
-        description="a batch's pairs, and so each query's negatives, come from one source",
-    )
     indexed_share: Fraction = Field(
         default=0.5, description="share of documents written with path, doc and signature"
     )
     own_sentence_share: Fraction = Field(
         default=0.0, description="share of the indexed documents that keep the query's own sentence"
+    )
+    file_context: bool = Field(default=True, description="whether an indexed document has its path")
+
+    @model_validator(mode="after")
+    def _shares(self) -> Self:
+        total = sum(self.domains.values())
+        if self.domains and abs(total - 1) > 1e-6:
+            raise ValueError(f"the shares of domains add up to {total:g}, not to 1")
+        return self
+
+
+class Watch(Settings):
+    """How a run is watched on the validation split, and which of its states is kept."""
+
+    every_steps: Positive | None = Field(
+        default=None, description="steps between two looks; by default four looks in a run"
+    )
+    queries: Positive = Field(
+        default=100, description="validation queries of each domain and kind, at most"
+    )
+    documents: Positive = Field(
+        default=500, description="documents of each domain that they search, at least"
+    )
+    patience: Positive | None = Field(
+        default=None, description="stop after so many looks without a better one"
+    )
+    keep: Literal["best", "last"] = Field(
+        default="best", description="the state with the best mean MRR, or the last one"
+    )
+    allowed_loss: Annotated[float, Field(ge=0)] = Field(
+        default=0.01,
+        description="mean MRR that any domain may lose to the stage before; a stage that loses more is not "
+        "built upon",
     )
 
 
@@ -87,7 +169,8 @@ class Recipe(Settings):
     )
     base_model: str = Field(
         default="embedded:minilm",
-        description="`embedded:minilm`, a folder, or a name on a model hub",
+        description="`embedded:minilm`, a folder, a name on a model hub, or `stage:NAME`, the checkpoint "
+        "`stage_NAME` beside this one",
     )
     seed: int = 7
     query_length: Positive = 48
@@ -102,15 +185,22 @@ class Recipe(Settings):
     learning_rate: Annotated[float, Field(gt=0)] = 2e-4
     warmup_share: Fraction = 0.1
     accelerator: Literal["auto", "cuda", "mps", "cpu"] = "auto"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    gradient_checkpointing: bool = Field(
+        default=False,
+        description="recompute activations layer by layer: less memory, a third slower",
+    )
     save_every_steps: Positive = 25
     adapter: Adapter = Adapter()
     objective: Objective = Objective()
+    batches: Batching = Batching()
+    hard_negatives: HardNegatives = HardNegatives()
     mixture: Mixture = Mixture()
-    adapter_scale: Fraction = Field(
+    watch: Watch = Watch()
+    adapter_scale: Fraction | Annotated[list[Fraction], Field(min_length=1)] = Field(
         default=1.0,
-        description="share of the adapter in the finished model (WiSE-FT, Wortsman et al. 2022); "
-        "choose it on validation queries",
+        description="share of the adapter in the finished model (WiSE-FT, Wortsman et al. 2022); of several, "
+        "the one that is best on validation queries",
     )
 
 

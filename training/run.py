@@ -19,12 +19,12 @@ try:
     import yaml
 
     from common.atomic import replacing_folder, write_json, write_text
-    from common.device import pick
     from common.errors import ProvenderError, hint
     from training.checkpoint import (
         MANIFEST,
         PROVENANCE,
         base_version,
+        beside,
         data_version,
         fingerprint,
         is_current,
@@ -40,12 +40,22 @@ except KeyboardInterrupt:  # Ctrl-C while the libraries load: nothing was begun
 
 @dataclass(frozen=True)
 class Stage:
-    """Where a stage reads and writes. `tracking_uri` null: no MLflow."""
+    """Where a stage reads and writes. `tracking_uri` null: no MLflow.
+
+    Attributes:
+        valid, judged: validation pairs and judged validation queries that the run is watched on.
+        negatives: folder of mined hard negatives.
+    """
 
     corpus: Path
     output: Path
     tracking_uri: str | None = None
     tags: tuple[tuple[str, str], ...] = ()
+    valid: Path | None = None
+    judged: Path | None = None
+    negatives: Path | None = None
+    devices: int | str = 1
+    nodes: int = 1
 
 
 def train(recipe: Recipe, stage: Stage) -> dict[str, Any]:
@@ -57,11 +67,14 @@ def train(recipe: Recipe, stage: Stage) -> dict[str, Any]:
     Raises:
         ProvenderError: the corpus or the base model cannot be used.
     """
-    data = data_version(stage.corpus)
-    current = fingerprint(recipe, data, base_version(recipe.base_model))
+    base = beside(recipe.base_model, stage.output)
+    data = data_version(stage.corpus, stage.valid, stage.judged, stage.negatives)
+    current = fingerprint(recipe, data, base_version(base))
     if is_current(stage.output, current):
         return {**read_manifest(stage.output), "trained": False}
-    result = _fit(recipe, stage, data, current)
+    result = _fit(recipe, base, stage, data, current)
+    if result is None:  # one of several processes, and not the one that writes
+        return {"trained": True, "metrics": {}}
     for work in stage.output.parent.glob(f".{stage.output.name}-*.work"):
         shutil.rmtree(work, ignore_errors=True)  # of older recipes too, which nobody resumes now
     return {**result, "trained": True}
@@ -92,74 +105,44 @@ def _work(output: Path, current: str) -> Path:
     return output.parent / f".{output.name}-{current[:12]}.work"
 
 
-def _fit(recipe: Recipe, stage: Stage, data: str, current: str) -> dict[str, Any]:
-    import lightning
-    import torch
-    from lightning.pytorch.callbacks import ModelCheckpoint
-
-    from training.data import EpochLoader
-    from training.model import add_adapter, fold_scale, load_encoder
-    from training.module import LateInteraction
+def _fit(recipe: Recipe, base: str, stage: Stage, data: str, current: str) -> dict[str, Any] | None:
+    from training.fit import fit
+    from training.model import adapter_of
 
     _quiet()
-    device = pick(recipe.accelerator, recipe.precision)
-    lightning.seed_everything(recipe.seed, verbose=False)
-    encoder = load_encoder(recipe)
-    loader = EpochLoader(stage.corpus, recipe, encoder)
-    adapter = add_adapter(encoder, recipe.adapter)
-    total_steps = len(loader) * recipe.epochs
-    module = LateInteraction(encoder, recipe, total_steps=total_steps)
     work = _work(stage.output, current)
-    saver = ModelCheckpoint(
-        dirpath=work,
-        filename="last",
-        every_n_train_steps=recipe.save_every_steps,
-        save_top_k=1,
-        enable_version_counter=False,
-    )
     tracking = _tracking(recipe, stage, data, work)
-    trainer = lightning.Trainer(
-        max_epochs=recipe.epochs,
-        accelerator="gpu" if device.accelerator == "cuda" else device.accelerator,
-        devices=1,
-        precision="bf16-mixed" if device.precision == "bf16" else "32-true",
-        callbacks=[saver, *_progress(total_steps)],
-        logger=tracking or False,
-        log_every_n_steps=1,
-        enable_progress_bar=sys.stderr.isatty(),
-        enable_model_summary=False,
+    fitted = fit(
+        recipe.model_copy(update={"base_model": base}),
+        stage.corpus,
+        work,
+        valid=stage.valid,
+        judged=stage.judged,
+        negatives=stage.negatives,
+        devices=stage.devices,
+        nodes=stage.nodes,
+        logger=tracking,
+        callbacks=_progress,
     )
-    saved = work / "last.ckpt"
-    try:
-        trainer.fit(
-            module,
-            train_dataloaders=loader,
-            ckpt_path=str(saved) if saved.is_file() else None,
-            weights_only=True,
-        )
-    except SystemExit:  # how Lightning ends after Ctrl-C
-        raise KeyboardInterrupt from None
-    except torch.cuda.OutOfMemoryError:
-        raise ProvenderError(
-            "The accelerator has too little memory for this batch.",
-            where="training",
-            remedy="Lower batch_size or document_length in the recipe.",
-        ) from None
-    encoder.to("cpu")
-    fold_scale(encoder, recipe.adapter_scale)
-    last = module.history[-1]
+    if not fitted.main:
+        return None
+    last = fitted.history[-1]
     result = manifest(
         recipe,
         stage.corpus,
+        parent=base,
         fingerprint=current,
         data=data,
         metrics={key: value for key, value in last.items() if key != "step"},
-        history=module.history,
+        history=fitted.history,
+        looks=fitted.looks,
+        retention=fitted.retention.as_dict() if fitted.retention else None,
+        speed=fitted.speed,
         tracking={"run_id": tracking.run_id or ""} if tracking else {},
     )
     with replacing_folder(stage.output) as folder:
-        adapter.save_pretrained(str(folder / "adapter"), safe_serialization=True)
-        write_provenance(stage.corpus, folder / PROVENANCE)
+        adapter_of(fitted.encoder).save_pretrained(str(folder / "adapter"), safe_serialization=True)
+        write_provenance(stage.corpus, folder / PROVENANCE, parent=Path(base))
         write_json(result, folder / MANIFEST)
     return result
 
@@ -169,7 +152,7 @@ def _tracking(recipe: Recipe, stage: Stage, data: str, work: Path) -> Any:
 
     A resumed run goes on in the MLflow run that it began.
     """
-    if stage.tracking_uri is None:
+    if stage.tracking_uri is None or _rank() > 0:
         return None
     from training.tracking import mlflow_logger
 
@@ -180,6 +163,13 @@ def _tracking(recipe: Recipe, stage: Stage, data: str, work: Path) -> Any:
     logger = mlflow_logger(recipe, stage.tracking_uri, tags, run_id)
     write_text(str(logger.run_id), known)
     return logger
+
+
+def _rank() -> int:
+    """Which of several processes this is, by what launched it; 0 is the one that tracks."""
+    return int(
+        os.environ.get("RANK", os.environ.get("SLURM_PROCID", os.environ.get("LOCAL_RANK", "0")))
+    )
 
 
 def _progress(total_steps: int) -> list[Any]:
@@ -201,6 +191,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, required=True, help="a recipe, config/train_*.yaml")
     parser.add_argument("--corpus", type=Path, help="Parquet table or folder of training pairs")
     parser.add_argument("--output", type=Path, help="folder of the checkpoint")
+    parser.add_argument("--valid", type=Path, help="validation pairs to watch the run by")
+    parser.add_argument("--judged", type=Path, help="folder with judged validation queries")
+    parser.add_argument("--negatives", type=Path, help="folder that training.negatives wrote")
+    parser.add_argument("--devices", type=_devices, default=1, help="devices of a node, or `auto`")
+    parser.add_argument("--nodes", type=int, default=1, help="nodes that train one model")
     parser.add_argument("--tracking-uri", help="MLflow tracking URI; without it nothing is tracked")
     parser.add_argument("--tag", action="append", default=[], type=_tag, metavar="KEY=VALUE")
     parser.add_argument(
@@ -220,12 +215,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.show_config:
             print(yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False), end="")
             return 0
-        stage = Stage(
-            corpus=options.corpus or pairs_of(recipe, lake),
-            output=options.output or lake / "models" / f"stage_{recipe.stage}",
-            tracking_uri=options.tracking_uri,
-            tags=tuple(options.tag),
-        )
+        stage = _stage(options, recipe, lake)
         with session() as pipes:
             result = train(recipe, stage)
             done = "trained" if result["trained"] else "unchanged, nothing to train:"
@@ -239,6 +229,33 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     print(f"{done} {stage.output}", *(f"{k}={v:.4f}" for k, v in result["metrics"].items()))
     return 0
+
+
+def _stage(options: argparse.Namespace, recipe: Recipe, lake: Path) -> Stage:
+    """Where the options say, or the lake's own places; with a corpus of one's own only what is named."""
+    own = options.corpus is not None
+
+    def place(given: Path | None, *parts: str) -> Path | None:
+        folder = lake.joinpath(*parts)
+        return given or (folder if not own and folder.is_dir() else None)
+
+    return Stage(
+        corpus=options.corpus or pairs_of(recipe, lake),
+        output=options.output or lake / "models" / f"stage_{recipe.stage}",
+        tracking_uri=options.tracking_uri,
+        tags=tuple(options.tag),
+        valid=place(options.valid, "corpus", "split=valid"),
+        judged=place(options.judged, "eval"),
+        negatives=place(options.negatives, "negatives", f"stage_{recipe.stage}"),
+        devices=options.devices,
+        nodes=options.nodes,
+    )
+
+
+def _devices(text: str) -> int | str:
+    if text == "auto" or (text.isdigit() and int(text) > 0):
+        return text if text == "auto" else int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is neither a number from 1 nor `auto`")
 
 
 def _tag(text: str) -> tuple[str, str]:

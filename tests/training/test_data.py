@@ -10,7 +10,8 @@ from sentence_transformers import MultiVectorEncoder
 from common.errors import ProvenderError
 from evaluation.documents import render
 from tests.tiny import pair, tiny_recipe, write_corpus
-from training.data import EpochLoader, Example, TokenBatch, read_batches
+from tests.training.reading import loader, read_batches
+from training.data import Example, TokenBatch
 from training.model import load_encoder
 from training.recipe import Recipe
 
@@ -36,8 +37,8 @@ def _all(batches: list[list[Example]]) -> list[Example]:
 
 
 def _ids(batch: TokenBatch) -> tuple[Any, ...]:
-    queries, documents = batch
-    return (queries["input_ids"].tolist(), [chunk["input_ids"].tolist() for chunk in documents])
+    chunks = (batch.queries, batch.documents)
+    return tuple([each["input_ids"].tolist() for each in some] for some in chunks)
 
 
 # Batches
@@ -158,8 +159,8 @@ def test_weights_multiply_corpus_kind_and_type(tmp_path: Path) -> None:
 
 def _of_two_sources(folder: Path) -> Path:
     rows = [
-        pair(number, source=source, positive=f"{source} {number}")
-        for number, source in ((n, "beta" if n % 2 else "alpha") for n in range(24))
+        pair(number, source=source, positive=f"{source} {number}", doc_rest="")
+        for number, source in ((n, "gamma" if n % 2 else "alpha") for n in range(24))
     ]
     return write_corpus(folder / "c.parquet", rows)
 
@@ -168,14 +169,14 @@ def _sources(batch: list[Example]) -> set[str]:
     return {example.document.split()[0] for example in batch}
 
 
-def test_same_source_batches_never_mix_sources(tmp_path: Path) -> None:
+def test_batches_within_a_source_never_mix_sources(tmp_path: Path) -> None:
     corpus = _of_two_sources(tmp_path)
-    batches = read_batches(corpus, _mixed(mixture={"same_source_batches": True}))
-    assert sorted(map(sorted, map(_sources, batches))) == [["alpha"]] * 3 + [["beta"]] * 3
+    batches = read_batches(corpus, _mixed(batches={"within": "source"}))
+    assert sorted(map(sorted, map(_sources, batches))) == [["alpha"]] * 3 + [["gamma"]] * 3
 
 
-def test_same_source_batches_come_in_mixed_order(tmp_path: Path) -> None:
-    corpus, recipe = _of_two_sources(tmp_path), _mixed(mixture={"same_source_batches": True})
+def test_batches_within_a_source_come_in_mixed_order(tmp_path: Path) -> None:
+    corpus, recipe = _of_two_sources(tmp_path), _mixed(batches={"within": "source"})
     orders = {
         tuple(min(_sources(batch)) for batch in read_batches(corpus, recipe, epoch))
         for epoch in range(8)
@@ -185,7 +186,7 @@ def test_same_source_batches_come_in_mixed_order(tmp_path: Path) -> None:
 
 def test_batches_mix_sources_by_default(tmp_path: Path) -> None:
     batches = read_batches(_of_two_sources(tmp_path), _mixed())
-    assert any(_sources(batch) == {"alpha", "beta"} for batch in batches)
+    assert any(_sources(batch) == {"alpha", "gamma"} for batch in batches)
 
 
 # Documents
@@ -284,12 +285,21 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
 # Loader
 
 
+def _first(
+    corpus: Path, recipe: Recipe, encoder: MultiVectorEncoder, folder: Path
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Queries and documents of the first batch."""
+    batch = next(iter(loader(corpus, recipe, encoder, folder)))
+    [queries] = batch.queries
+    return queries, batch.documents
+
+
 def test_loader_gives_the_batches_as_token_ids_of_both_kinds(
-    corpus: Path, encoder: MultiVectorEncoder
+    corpus: Path, encoder: MultiVectorEncoder, tmp_path: Path
 ) -> None:
     recipe = Recipe(batch_size=16)
     batch = read_batches(corpus, recipe)[0]
-    queries, documents = next(iter(EpochLoader(corpus, recipe, encoder)))
+    queries, documents = _first(corpus, recipe, encoder, tmp_path)
     expected = encoder.preprocess([each.query for each in batch], task="query")
     assert queries["input_ids"].tolist() == expected["input_ids"].tolist()
     assert [len(chunk["input_ids"]) for chunk in documents] == [8, 8]
@@ -302,47 +312,47 @@ def test_loader_truncates_to_the_recipe_lengths(
 ) -> None:
     rows = [pair(n, query=f"q{n} " * 60, positive=f"x{n} " * 60) for n in range(4)]
     corpus = write_corpus(tmp_path / "c.parquet", rows)
-    queries, documents = next(iter(EpochLoader(corpus, _mixed(), encoder)))
+    queries, documents = _first(corpus, _mixed(), encoder, tmp_path)
     assert queries["input_ids"].shape == (4, 12)
     assert documents[0]["input_ids"].shape == (4, 32)
 
 
-def test_loader_length_is_the_number_of_batches(corpus: Path, encoder: MultiVectorEncoder) -> None:
-    loader = EpochLoader(corpus, _mixed(), encoder)
-    assert len(loader) == len(list(loader)) == 12
+def test_loader_length_is_the_number_of_batches(
+    corpus: Path, encoder: MultiVectorEncoder, tmp_path: Path
+) -> None:
+    batches = loader(corpus, _mixed(), encoder, tmp_path)
+    assert len(batches) == len(list(batches)) == 12
 
 
-def test_loader_gives_another_epoch_each_time(corpus: Path, encoder: MultiVectorEncoder) -> None:
+def test_loader_gives_another_epoch_each_time(
+    corpus: Path, encoder: MultiVectorEncoder, tmp_path: Path
+) -> None:
     recipe = _mixed()
-    loader = EpochLoader(corpus, recipe, encoder)
+    batches = loader(corpus, recipe, encoder, tmp_path)
     for epoch in range(3):
         expected = read_batches(corpus, recipe, epoch)
         queries = [encoder.preprocess([e.query for e in batch], task="query") for batch in expected]
-        assert [_ids(batch)[0] for batch in loader] == [q["input_ids"].tolist() for q in queries]
+        assert [_ids(batch)[0] for batch in batches] == [[q["input_ids"].tolist()] for q in queries]
 
 
 def test_next_epoch_begins_although_nothing_is_asked_past_the_last_batch(
-    corpus: Path, encoder: MultiVectorEncoder
+    corpus: Path, encoder: MultiVectorEncoder, tmp_path: Path
 ) -> None:
     # As Lightning does: it takes len(loader) batches and then iterates anew.
-    recipe = _mixed()
-    loader, whole = EpochLoader(corpus, recipe, encoder), EpochLoader(corpus, recipe, encoder)
-    iterator = iter(loader)
-    first = [_ids(next(iterator)) for _ in range(len(loader))]
+    one, whole = (loader(corpus, _mixed(), encoder, tmp_path) for _ in range(2))
+    iterator = iter(one)
+    first = [_ids(next(iterator)) for _ in range(len(one))]
     assert first == [_ids(batch) for batch in whole]
-    assert [_ids(batch) for batch in loader] == [_ids(batch) for batch in whole]
+    assert [_ids(batch) for batch in one] == [_ids(batch) for batch in whole]
 
 
 @pytest.mark.parametrize("taken", [1, 5, 11, 13, 23, 30])
 def test_loader_resumes_at_the_exact_batch_and_epoch(
-    taken: int, corpus: Path, encoder: MultiVectorEncoder
+    taken: int, corpus: Path, encoder: MultiVectorEncoder, tmp_path: Path
 ) -> None:
-    recipe = _mixed()
-    whole = EpochLoader(corpus, recipe, encoder)
+    whole, killed, resumed = (loader(corpus, _mixed(), encoder, tmp_path) for _ in range(3))
     batches = [_ids(batch) for _ in range(3) for batch in whole]
-    killed = EpochLoader(corpus, recipe, encoder)
     list(islice((batch for _ in range(3) for batch in killed), taken))
-    resumed = EpochLoader(corpus, recipe, encoder)
     resumed.load_state_dict(killed.state_dict())
     rest = [_ids(batch) for _ in range(3 - taken // 12) for batch in resumed]
     assert rest == batches[taken:]

@@ -10,7 +10,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from tests.tiny import tiny_recipe
-from training.data import EpochLoader, TokenBatch
+from tests.training.reading import token_batches as _batches
+from training.data import TokenBatch
 from training.model import add_adapter, load_encoder
 from training.module import LateInteraction
 from training.recipe import Recipe
@@ -38,10 +39,6 @@ def _fit(module: LateInteraction, batches: list[TokenBatch], **options: Any) -> 
         enable_model_summary=False,
         **{"max_epochs": 1, **options},
     ).fit(module, DataLoader(batches, batch_size=None))  # type: ignore[arg-type]
-
-
-def _batches(corpus: Path, recipe: Recipe) -> list[TokenBatch]:
-    return list(EpochLoader(corpus, recipe, load_encoder(recipe)))
 
 
 def _vectors(recipe: Recipe, chunks: list[dict[str, Any]], task: str) -> list[np.ndarray]:
@@ -99,22 +96,24 @@ def test_xtr_loss_is_the_cross_entropy_of_xtr_scores(
 ) -> None:
     objective = {"scoring": "xtr", "top_k": top_k, "temperature": 0.1}
     recipe = tiny_recipe(tiny_model, objective=objective)
-    queries, documents = batch = _batches(corpus, recipe)[0]
+    batch = _batches(corpus, recipe)[0]
     module = _module(recipe)
     _fit(module, [batch])
     scores = _xtr(
-        _vectors(recipe, [queries], "query"), _vectors(recipe, documents, "document"), top_k
+        _vectors(recipe, batch.queries, "query"),
+        _vectors(recipe, batch.documents, "document"),
+        top_k,
     )
     assert module.history[0]["contrastive"] == pytest.approx(_cross_entropy(scores, 0.1), abs=2e-5)
 
 
 def test_maxsim_loss_is_the_cross_entropy_of_mean_maxsim(corpus: Path, tiny_model: Path) -> None:
     recipe = tiny_recipe(tiny_model, objective={"scoring": "maxsim", "temperature": 0.07})
-    queries, documents = batch = _batches(corpus, recipe)[0]
+    batch = _batches(corpus, recipe)[0]
     module = _module(recipe)
     _fit(module, [batch])
     scores = _mean_maxsim(
-        _vectors(recipe, [queries], "query"), _vectors(recipe, documents, "document")
+        _vectors(recipe, batch.queries, "query"), _vectors(recipe, batch.documents, "document")
     )
     assert module.history[0]["contrastive"] == pytest.approx(_cross_entropy(scores, 0.07), abs=2e-5)
     share = float(np.mean(scores.argmax(axis=1) == np.arange(4)))
@@ -150,17 +149,18 @@ def test_drift_is_0_at_the_start_and_grows(corpus: Path, tiny_model: Path) -> No
 def test_drift_is_the_mean_squared_distance_to_the_base_vectors(
     corpus: Path, recipe: Recipe
 ) -> None:
-    queries, _ = _batches(corpus, recipe)[0]
+    queries = _batches(corpus, recipe)[0].queries
     module = _module(recipe)
     torch.manual_seed(1)
     for name, weight in module.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight, std=0.2)
     with torch.no_grad():
-        vectors, mask = module._embed([queries], "query")
-        found = float(module._drift([queries], "query", vectors, mask))
-    base = np.concatenate(_vectors(recipe, [queries], "query"))
-    expected = ((vectors[mask].numpy() - base) ** 2).sum(axis=1).mean()
+        tokens = module._embed(queries, "query")
+        base_tokens = module._base(_batches(corpus, recipe)[0])[0]
+        found = float(module._drift(tokens, base_tokens))
+    base = np.concatenate(_vectors(recipe, queries, "query"))
+    expected = ((tokens.vectors[tokens.mask].numpy() - base) ** 2).sum(axis=1).mean()
     assert expected > 0.01
     assert found == pytest.approx(expected, rel=1e-4)
 

@@ -21,7 +21,7 @@ def test_defaults_fill_what_a_recipe_leaves_out(tmp_path: Path) -> None:
     recipe = load_recipe(_written(tmp_path, "stage: rust\nadapter:\n  rank: 8\n"))
     assert recipe == Recipe.model_validate({"stage": "rust", "adapter": {"rank": 8}})
     assert (recipe.batch_size, recipe.epochs, recipe.seed) == (32, 1, 7)
-    assert recipe.adapter.targets == ["query", "key", "value", "dense"]
+    assert recipe.adapter.targets is None
     assert recipe.objective.scoring == "xtr"
 
 
@@ -50,7 +50,10 @@ def test_unknown_nested_key_is_refused_with_the_nearest(tmp_path: Path) -> None:
         "learning_rate: 0",
         "warmup_share: 1.1",
         "adapter_scale: -0.1",
-        "precision: fp16",
+        "precision: fp8",
+        "adapter_scale: []",
+        "mixture: {domains: {rust: 0.5, formal: 0.4}}",
+        "batches: {within: repository}",
         "accelerator: tpu",
         "adapter: {rank: 0}",
         "adapter: {dropout: 2}",

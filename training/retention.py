@@ -1,0 +1,91 @@
+"""What a stage kept and what it forgot: adapter scales between parent and child (WiSE-FT, Wortsman et al.
+2022), measured on validation queries of every domain and kind, and the one that is chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from training.model import set_scale, transformer_of
+from training.recipe import Recipe
+from training.watch import Watch, mrr
+
+if TYPE_CHECKING:
+    from sentence_transformers import MultiVectorEncoder
+
+
+@dataclass(frozen=True)
+class Retention:
+    """The choice of a scale.
+
+    Attributes:
+        scale: the chosen one.
+        retained: whether no domain lost more than the recipe allows.
+        rows: `scale`, `domain`, `kind`, `MRR`, `queries` for scale 0 (the parent) and each scale tried.
+    """
+
+    scale: float
+    retained: bool
+    rows: list[dict[str, Any]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the manifest."""
+        return asdict(self)
+
+
+def choose_scale(
+    encoder: MultiVectorEncoder, recipe: Recipe, watch: Watch, autocast: AbstractContextManager
+) -> Retention:
+    """Measure each scale of `recipe.adapter_scale` and leave `encoder` at the best one.
+
+    The best has the highest mean MRR over all sets among those that lose no more than `watch.allowed_loss` of
+    any domain's mean; where all lose more, the one that loses least.
+    """
+    tried = recipe.adapter_scale
+    scales = tried if isinstance(tried, list) else [tried]
+    transformer = transformer_of(encoder)
+    before, transformer.document_length = transformer.document_length, recipe.index_length
+    found: dict[float, dict[tuple[str, str], float]] = {}
+    for scale in dict.fromkeys([0.0, *scales]):
+        set_scale(encoder, scale)
+        found[scale] = mrr(watch.measure(encoder, autocast))
+    transformer.document_length = before
+    scale, retained = best_scale(found, scales, recipe.watch.allowed_loss)
+    set_scale(encoder, scale)
+    sizes = {(each.domain, each.kind): len(each.queries) for each in watch.sets}
+    rows = [
+        {
+            "scale": each,
+            "domain": domain,
+            "kind": kind,
+            "MRR": value,
+            "queries": sizes[domain, kind],
+        }
+        for each, values in found.items()
+        for (domain, kind), value in values.items()
+    ]
+    return Retention(scale, retained, rows)
+
+
+def best_scale(
+    found: Mapping[float, Mapping[tuple[str, str], float]],
+    scales: Sequence[float],
+    allowed_loss: float,
+) -> tuple[float, bool]:
+    """The scale to take, and whether it forgets no more than `allowed_loss` of the parent's (scale 0) MRR."""
+    domains = {domain for domain, _ in found[0.0]}
+
+    def mean(scale: float, *, of: str | None = None) -> float:
+        values = [value for (domain, _), value in found[scale].items() if of in (None, domain)]
+        return sum(values) / len(values)
+
+    def loss(scale: float) -> float:
+        return max(mean(0.0, of=domain) - mean(scale, of=domain) for domain in domains)
+
+    kept = [scale for scale in scales if loss(scale) <= allowed_loss]
+    if kept:
+        return max(kept, key=lambda scale: (mean(scale), -scale)), True
+    return min(scales, key=lambda scale: (loss(scale), scale)), False
