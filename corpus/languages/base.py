@@ -12,7 +12,7 @@ SYNTAX = "syntax_error"
 """The fault of a file in which some place could not be parsed; the definitions around it are found."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen ones take three times as long to make, and there are millions
 class Contract:
     """One clause of a specification.
 
@@ -24,7 +24,7 @@ class Contract:
     text: str
 
 
-@dataclass(slots=True)  # frozen ones take three times as long to make, and there are millions
+@dataclass(slots=True)
 class Definition:
     """One definition of a file.
 

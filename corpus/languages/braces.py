@@ -21,6 +21,7 @@ _LICENCE = re.compile(
     r"|SPDX-License-Identifier|all rights reserved|permission is hereby granted",
     re.IGNORECASE | re.MULTILINE,
 )
+_EXPRESSION, _INSIDE = "…".encode(), " … ".encode()  # what stands in an outline for a body
 _LICENCE_SIGNS = ("copyright", "(c)", "licen", "part of", "rights reserved", "permission is")
 
 
@@ -34,9 +35,9 @@ def text(node: Node | None, source: bytes) -> str:
 def without_body(body: Node, source: bytes) -> Cut:
     """What an outline leaves out of a body: what is between its braces, or a whole expression."""
     start, end = body.start_byte, body.end_byte
-    if source[start : start + 1] != b"{" or source[end - 1 : end] != b"}":
-        return (start, end, "…".encode())
-    return (start + 1, end - 1, " … ".encode() if end - start > 2 else b"")
+    if not source.startswith(b"{", start) or source[end - 1 : end] != b"}":
+        return (start, end, _EXPRESSION)
+    return (start + 1, end - 1, _INSIDE if end - start > 2 else b"")
 
 
 def in_order(cuts: list[Cut]) -> list[Cut]:
@@ -50,7 +51,12 @@ def in_order(cuts: list[Cut]) -> list[Cut]:
 
 def header(source: bytes, start: int, end: int) -> str:
     """The text from `start` to `end` on one line, without comments."""
-    written = source[start:end].decode("utf-8", "replace")
+    return on_one_line(source[start:end])
+
+
+def on_one_line(code: bytes) -> str:
+    """A piece of code on one line, without comments."""
+    written = code.decode("utf-8", "replace")
     if "//" in written or "/*" in written:
         written = _REMARK.sub(lambda found: found[1] or " ", written)
     return " ".join(written.split())

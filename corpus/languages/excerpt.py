@@ -20,12 +20,13 @@ def excerpt(source: bytes, start: int, end: int, cuts: Sequence[Cut] = ()) -> st
         for cut_start, cut_end, put in cuts:
             pieces += (source[at:cut_start], put)
             at = cut_end
-        code = b"".join([*pieces, source[at:end]])
+        pieces.append(source[at:end])
+        code = b"".join(pieces)
     code = code.rstrip()
     if b"\n" in code:
         indent = indentation(source, start)
         if indent:
-            code = code.replace(b"\n" + indent, b"\n")
+            code = b"\n".join(code.split(b"\n" + indent))  # faster than to replace
     return code.decode("utf-8", "replace")
 
 

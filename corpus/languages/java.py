@@ -14,7 +14,7 @@ from tree_sitter import Language, Node, Parser
 
 from corpus.languages import jml
 from corpus.languages.base import SYNTAX, Contract, Definition, Extraction, grammar
-from corpus.languages.braces import header, is_licence, text, without_body
+from corpus.languages.braces import is_licence, on_one_line, text, without_body
 from corpus.languages.excerpt import Cut, excerpt, whole_lines
 
 VERSION = "java-1"
@@ -35,6 +35,11 @@ _MEMBERS = {
 }
 _FIELDS = {"field_declaration": "constant", "constant_declaration": "constant"}
 _KINDS = _TYPES | _MEMBERS | _FIELDS
+_OTHERS = frozenset(
+    """
+    package_declaration block static_initializer enum_constant enum_body_declarations ERROR
+    """.split()
+)
 _COMMENTS = frozenset({"block_comment", "line_comment"})
 _ANNOTATIONS = frozenset({"annotation", "marker_annotation"})
 _STAR = re.compile(r"\n[ \t]*\*+ ?")
@@ -123,7 +128,6 @@ class _Reader:
         self.found: list[Definition] = []
         self._module = ""
         self._has_jml = jml.may_be_in(source)
-        self._has_tests = b"Test" in source or b"junit" in source
 
     def read(self, container: Node, scope: _Scope) -> None:
         """Finds the types and members that stand in a file or a type's body."""
@@ -135,39 +139,38 @@ class _Reader:
             if kind in _COMMENTS:
                 comments.append(node)
                 continue
-            if kind in _TYPES:
-                self._type(node, comments, scope)
-            elif kind in _MEMBERS:
-                self._member(node, comments, scope)
-            elif kind in _FIELDS:
-                self._constant(node, comments, scope)
-            else:
-                self._other(node, scope)
+            handler = _HANDLERS.get(kind)
+            if handler:
+                handler(self, node, comments, scope)
+            elif kind in _OTHERS:
+                self._other(node, kind, scope)
             if comments:
                 if self._has_jml and kind not in _TYPES:
                     self._specify(comments, scope)
                 comments = []
-        self._specify(comments, scope)
+        if comments and self._has_jml:
+            self._specify(comments, scope)
 
     def _specify(self, comments: list[Node], scope: _Scope) -> None:
-        if self._has_jml and comments:
-            scope.contracts.extend(jml.of_type(self._span(comments[0], comments[-1])))
+        span = self.source[comments[0].start_byte : comments[-1].end_byte]
+        scope.contracts.extend(jml.of_type(span))
 
-    def _other(self, node: Node, scope: _Scope) -> None:
-        body = node.child_by_field_name("body")
-        if node.type == "package_declaration":
+    def _other(self, node: Node, kind: str, scope: _Scope) -> None:
+        if kind == "package_declaration":
             for part in node.named_children:
                 self._module = "".join(text(part, self.source).split())
-        elif node.type == "block":
+        elif kind == "block":
             scope.cuts.append(without_body(node, self.source))
-        elif node.type == "static_initializer":
+        elif kind == "static_initializer":
             blocks = [each for each in node.named_children if each.type == "block"]
             scope.cuts.extend(without_body(each, self.source) for each in blocks)
-        elif node.type == "enum_constant" and body is not None:
-            name = text(node.child_by_field_name("name"), self.source)
-            inner = replace(scope, owner=scope.qualified(name), depth=scope.depth + 1)
-            self.read(body, inner)
-        elif node.type in ("enum_body_declarations", "ERROR"):
+        elif kind == "enum_constant":
+            body = node.child_by_field_name("body")
+            if body is not None:
+                name = text(node.child_by_field_name("name"), self.source)
+                inner = replace(scope, owner=scope.qualified(name), depth=scope.depth + 1)
+                self.read(body, inner)
+        else:
             self.read(node, replace(scope, depth=scope.depth + 1))
 
     def _type(self, node: Node, comments: list[Node], scope: _Scope) -> None:
@@ -175,13 +178,13 @@ class _Reader:
         if body is None:
             return
         start, end = body.start_byte, body.end_byte
-        declared = self._declared(node, start, comments)
+        declared = self._declared(node, node, start, comments)
         is_test = (
             scope.is_test
             or _TEST_CASE.search(declared.signature) is not None
-            or (self._has_tests and _TEST_INSIDE.search(self.source, node.start_byte, end))
+            or self._has_tests(node.start_byte, end)
         )
-        inner = _Scope(scope.qualified(declared.name), bool(is_test), scope.depth + 1)
+        inner = _Scope(scope.qualified(declared.name), is_test, scope.depth + 1)
         inner.contracts.extend(self._contracts(declared, jml.of_type))
         place = len(self.found)
         self.read(body, inner)
@@ -193,28 +196,40 @@ class _Reader:
             self.found.insert(place, found)
         scope.cuts.extend((*declared.doc_cuts, without_body(body, self.source)))
 
+    def _has_tests(self, start: int, end: int) -> bool:
+        """Whether there is a test's annotation, in a file that speaks of tests: few have the first."""
+        source = self.source
+        found = _TEST_INSIDE.search(source, start, end)
+        return found is not None and (b"Test" in source or b"junit" in source)
+
     def _member(self, node: Node, comments: list[Node], scope: _Scope) -> None:
         body = node.child_by_field_name("body")
         end = node.end_byte if body is None else body.start_byte
-        declared = self._declared(node, end, comments)
-        contracts = self._contracts(declared, jml.of_method)
+        declared = self._declared(node, node, end, comments)
+        contracts: list[Contract] = []
+        if declared.attributes or self._has_jml:
+            contracts = self._contracts(declared, jml.of_method)
         if not declared.name or (body is None and not declared.doc and not contracts):
             return
         if self._has_jml and body is not None:
             contracts += jml.of_loops(self.source[body.start_byte : body.end_byte])
-        is_test = scope.is_test or any(map(_TEST_ANNOTATION.match, declared.attributes))
+        is_test = scope.is_test
+        if declared.attributes and not is_test:
+            is_test = any(map(_TEST_ANNOTATION.match, declared.attributes))
         self.found.append(self._definition(declared, scope, contracts, is_test=is_test))
         scope.cuts.extend(declared.doc_cuts)
         if body is not None:
             scope.cuts.append(without_body(body, self.source))
 
     def _constant(self, node: Node, comments: list[Node], scope: _Scope) -> None:
+        if not comments or not self._doc_comments(comments):
+            return
         declarator = node.child_by_field_name("declarator")
-        if declarator is None or not self._doc_comments(comments):
+        if declarator is None:
             return
         value = declarator.child_by_field_name("value")
         end = declarator.end_byte if value is None else value.start_byte
-        declared = self._declared(node, end, comments)
+        declared = self._declared(node, declarator, end, comments)
         is_constant = node.type == "constant_declaration" or (
             {"static", "final"} <= set(declared.signature.split())
         )
@@ -226,48 +241,66 @@ class _Reader:
         self, declared: _Declared, scope: _Scope, contracts: list[Contract], *, is_test: bool
     ) -> Definition:
         """A definition; `scope` is the one around a member, and a type's own."""
-        node, start, end = declared.node, declared.start, declared.node.end_byte
-        is_type = node.type in _TYPES
-        cuts = [each for each in declared.doc_cuts if each[0] >= start] if declared.doc else []
-        end_line = node.end_point.row + 1
-        return Definition(
-            kind=_KINDS[node.type],
-            symbol=scope.owner if is_type else scope.qualified(declared.name),
-            name=declared.name,
-            module=self._module,
-            signature=declared.signature,
-            doc=declared.doc,
-            code=excerpt(self.source, start, end, cuts + scope.cuts if is_type else cuts),
-            start_line=end_line - self.source.count(b"\n", start, end),
-            end_line=end_line,
-            attributes=declared.attributes,
-            contracts=contracts,
+        node, name, start = declared.node, declared.name, declared.start
+        kind, end = node.type, node.end_byte
+        start_line, end_line = node.start_point.row + 1, node.end_point.row + 1
+        if start < node.start_byte:
+            start_line -= self.source.count(b"\n", start, node.start_byte)
+        cuts = declared.doc_cuts
+        if cuts:
+            cuts = [each for each in cuts if each[0] >= start]
+        if kind in _TYPES:
+            symbol, cuts = scope.owner, cuts + scope.cuts
+        else:
+            symbol = scope.qualified(name)
+        return Definition(  # by position: names make up a third of the time
+            _KINDS[kind],
+            symbol,
+            name,
+            self._module,
+            declared.signature,
+            declared.doc,
+            excerpt(self.source, start, end, cuts),
+            start_line,
+            end_line,
+            declared.attributes,
+            contracts,
             is_test=is_test,
         )
 
-    def _declared(self, node: Node, end: int, comments: list[Node]) -> _Declared:
-        """What is declared up to `end`, after `comments`."""
-        named = node.child_by_field_name("declarator") if node.type in _FIELDS else node
-        start = node.start_byte
-        annotations: list[Node] = []
+    def _declared(self, node: Node, named: Node, end: int, comments: list[Node]) -> _Declared:
+        """What is declared up to `end`, after `comments`; `named` has its name."""
+        source, start = self.source, node.start_byte
+        written = source[start:end]
+        attributes: list[str] = []
         docs = self._doc_comments(comments) if comments else []
-        if self.source.find(b"@", start, end) >= 0:
+        if b"@" in written:
             annotations, inside = self._modifiers(node)
-            docs = docs or self._doc_comments(inside)
+            attributes = [text(each, source) for each in annotations]
+            written = self._without(annotations, start, end)
+            if inside and not docs:
+                docs = self._doc_comments(inside)
+        specification = b""
         if self._has_jml:
             start = next((each.start_byte for each in comments if self._specifies(each)), start)
-        doc = _doc_text([text(each, self.source) for each in docs]) if docs else ""
-        if doc and not self.found and is_licence(doc):
-            doc = ""
+            specification = source[start:end]
+        doc = ""
+        doc_cuts: list[Cut] = []
+        if docs:
+            doc = _doc_text(docs, source)
+            if doc and not self.found and is_licence(doc):
+                doc = ""
+            if doc:
+                doc_cuts = [whole_lines(source, each.start_byte, each.end_byte) for each in docs]
         return _Declared(
-            node=node,
-            name=text(named and named.child_by_field_name("name"), self.source),
-            start=start,
-            doc=doc,
-            doc_cuts=[whole_lines(self.source, *each.byte_range) for each in docs if doc],
-            specification=self.source[start:end] if self._has_jml else b"",
-            attributes=[text(each, self.source) for each in annotations],
-            signature=self._signature(node, end, annotations),
+            node,
+            text(named.child_by_field_name("name"), source),
+            start,
+            doc,
+            doc_cuts,
+            specification,
+            attributes,
+            on_one_line(written).rstrip("=; "),
         )
 
     def _modifiers(self, node: Node) -> tuple[list[Node], list[Node]]:
@@ -275,17 +308,15 @@ class _Reader:
         first = node.named_child(0)
         if first is None or first.type != "modifiers":
             return [], []
-        parts = first.named_children
+        parts = [(each.type, each) for each in first.named_children]
         return (
-            [each for each in parts if each.type in _ANNOTATIONS],
-            [each for each in parts if each.type in _COMMENTS],
+            [each for kind, each in parts if kind in _ANNOTATIONS],
+            [each for kind, each in parts if kind in _COMMENTS],
         )
 
     def _contracts(
         self, declared: _Declared, in_comments: Callable[[bytes], list[Contract]]
     ) -> list[Contract]:
-        if not (declared.attributes or self._has_jml):
-            return []
         found = [each for one in declared.attributes for each in jml.of_annotation(one)]
         return found + in_comments(declared.specification) if self._has_jml else found
 
@@ -306,27 +337,30 @@ class _Reader:
                 return [each]
         return run[::-1]
 
-    def _signature(self, node: Node, end: int, annotations: list[Node]) -> str:
-        """The header up to `end` without its own annotations."""
-        if not annotations:
-            return header(self.source, node.start_byte, end).rstrip("=; ")
-        pieces, at = [], node.start_byte
+    def _without(self, annotations: list[Node], start: int, end: int) -> bytes:
+        """The header from `start` to `end` without its own annotations."""
+        pieces = []
         for each in annotations:
-            pieces.append(self.source[at : each.start_byte])
-            at = each.end_byte
-        written = b" ".join((*pieces, self.source[at:end]))
-        return header(written, 0, len(written)).rstrip("=; ")
-
-    def _span(self, first: Node, last: Node) -> bytes:
-        return self.source[first.start_byte : last.end_byte]
+            pieces.append(self.source[start : each.start_byte])
+            start = each.end_byte
+        return b" ".join((*pieces, self.source[start:end]))
 
 
-def _doc_text(comments: list[str]) -> str:
+_HANDLERS: dict[str, Callable[[_Reader, Node, list[Node], _Scope], None]] = {
+    **dict.fromkeys(_TYPES, _Reader._type),
+    **dict.fromkeys(_MEMBERS, _Reader._member),
+    **dict.fromkeys(_FIELDS, _Reader._constant),
+}
+
+
+def _doc_text(comments: list[Node], source: bytes) -> str:
     """What doc comments say, without marks; nothing of a mere line of dashes."""
-    if comments[0].startswith("///"):
-        doc = textwrap.dedent("\n".join(each[3:].rstrip() for each in comments)).strip("\n")
+    first = text(comments[0], source)
+    if first.startswith("///"):
+        lines = [text(each, source)[3:].rstrip() for each in comments]
+        doc = textwrap.dedent("\n".join(lines)).strip("\n")
     else:
-        doc = _STAR.sub("\n", comments[0][3:].removesuffix("*/").rstrip("* \t\n"))
+        doc = _STAR.sub("\n", first[3:].removesuffix("*/").rstrip("* \t\n"))
         is_flush = "\n" not in doc or _FLUSH_LEFT.search(doc)
         doc = doc.strip() if is_flush else inspect.cleandoc(doc)
     return doc if any(map(str.isalnum, doc)) else ""

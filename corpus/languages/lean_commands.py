@@ -66,6 +66,7 @@ _CONTINUATIONS = frozenset(
     " show exact calc case all_goals any_goals and or extends if return for rw simp apply intro"
     " intros constructor require requires ensures".split()
 )
+_NEAR = 100  # characters; most of what is blank between two commands is shorter
 _IMPORTS = 8000  # characters that hold a file's licence and imports
 _STRAY_END = re.compile(r"\n(?<= end\n)")  # leaps from line to line
 _NESTING = BLOCKS | {"open", "set_option"}
@@ -119,11 +120,18 @@ def commands(code: str) -> list[Command]:
     limit = len(code)
     for command in reversed(found):
         if command.word in _KEPT:
-            command.end = command.after + len(code[command.after : limit].rstrip())
+            command.end = _end(code, command.after, limit)
             kept.append(command)
         limit = command.head
     kept.reverse()
     return kept
+
+
+def _end(code: str, start: int, limit: int) -> int:
+    """The end of the last token before `limit`, which is looked for near it before all is copied."""
+    near = max(start, limit - _NEAR)
+    end = near + len(code[near:limit].rstrip())
+    return end if end > near else start + len(code[start:near].rstrip())
 
 
 def _starts(code: str, known: frozenset[str], lines: Iterable[re.Match[str]]) -> Iterator[Command]:
@@ -153,7 +161,8 @@ def _starts(code: str, known: frozenset[str], lines: Iterable[re.Match[str]]) ->
             yield Command(word, head, start, start, done)
         elif found := _HEAD.match(code, start):
             done = found.end()
-            yield Command(" ".join(found[2].split()), head, start, found.start(1), done)
+            word = found[2] if found[2] in known else " ".join(found[2].split())
+            yield Command(word, head, start, found.start(1), done)
 
 
 def _nest(code: str, found: list[Command]) -> bool:

@@ -45,67 +45,72 @@ class Blanked:
 
     def __init__(self, text: str) -> None:
         self.text = "\n" + text
-        self.comments: list[Span] = []
+        self.comments: list[tuple[int, int]] = []
         self.docs: list[Span] = []
         self.titles: list[Span] = []
         self.is_closed = True
         self._token = _TOKEN
         self._is_sound = True
-        self.code = "".join(self._pieces())
+        pieces = self._pieces()
+        self.code = "".join(pieces)
+        self._bare = "".join(pieces[::2])  # brackets stand nowhere else
 
     def is_balanced(self) -> bool:
         """Everything that opens is closed, comments, strings and brackets."""
-        count = self.code.count
+        count = self._bare.count
         return self.is_closed and all(count(pair[0]) == count(pair[1]) for pair in _BRACKETS)
 
     def on_one_line(self, start: int, end: int) -> str:
         """The text without its comments."""
         written = self.text[start:end]
-        if "-" in written:
+        if "-" in written and ("--" in written or "/-" in written):
             written = " ".join(self._between_comments(start, end))
         if "\n" in written or "  " in written or "\t" in written:
             return " ".join(written.split())
         return written.strip()
 
     def _between_comments(self, start: int, end: int) -> Iterator[str]:
-        first = bisect_left(self.comments, Span(start, start))
-        for comment in self.comments[first : bisect_left(self.comments, Span(end, end))]:
-            yield self.text[start : comment.start]
-            start = comment.end
+        first = bisect_left(self.comments, (start, start))
+        last = bisect_left(self.comments, (end, end), first)
+        for comment_start, comment_end in self.comments[first:last]:
+            yield self.text[start:comment_start]
+            start = comment_end
         yield self.text[start:end]
 
-    def _pieces(self) -> Iterator[str]:
+    def _pieces(self) -> list[str]:
+        """Code and, in its turn, what stands for a comment, a string or a name."""
         text = self.text
+        pieces: list[str] = []
         done = 0
         while found := self._token.search(text, done):
-            start = found.start()
-            yield text[done:start]
+            start, end = found.span()
             first = text[start]
+            pieces.append(text[done:start])
+            done = end
             if first in "\"'":
-                done = found.end()
                 if text[start - 1] in "r#!" or done - start == 1:
                     done = self._string_end(start, done)
-                yield '"' + " " * (done - start - 2) + '"' * (done - start > 1)
+                piece = '"' + " " * (done - start - 2) + '"' * (done - start > 1)
             elif first == "«":
-                done = found.end()
-                yield found[0].translate(_NO_BRACKETS)
+                piece = found[0].translate(_NO_BRACKETS)
             elif first == "-":
-                done = found.end()
-                self.comments.append(Span(start, done))
-                yield " " * (done - start)
+                self.comments.append((start, done))
+                piece = " " * (done - start)
             else:
                 comment = self._comment(start)
                 done = comment.end
                 beside = _CODE_BESIDE.match(text, done) if text[start - 1] == "\n" else None
                 if beside:
                     done = beside.end()
-                yield " " * (done - start - 1) + ("\n" if beside else " ")
-        yield text[done:]
+                piece = " " * (done - start - 1) + ("\n" if beside else " ")
+            pieces.append(piece)
+        pieces.append(text[done:])
+        return pieces
 
     def _comment(self, start: int) -> Span:
         text = self.text
         span = Span(start, self._comment_end(start))
-        self.comments.append(span)
+        self.comments.append((start, span.end))
         if text.startswith("/--", start) and span.end - start > len("/--/"):
             self.docs.append(span)
         elif text.startswith("/-!", start):

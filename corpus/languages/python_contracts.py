@@ -35,7 +35,7 @@ def of_decorator(decorator: Node) -> Iterator[Contract]:
     Bare names are common words (`@post("/users")`), so theirs must be a lambda or a comparison.
     """
     written = _DECORATOR.match(_text(decorator))
-    call = decorator.named_child(0)
+    call = decorator.named_child(0) if written else None
     arguments = call and call.child_by_field_name("arguments")
     if not written or arguments is None:
         return

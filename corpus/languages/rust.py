@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 
 import tree_sitter_rust
 from tree_sitter import Language, Node, Parser, Point, Range
@@ -102,7 +102,10 @@ class _Walk:
         self.found: list[Definition] = []
         self.fault: str | None = None
         self.specifications = Specifications(source)
-        self.is_verus = b"verus!" in source
+
+    @cached_property
+    def is_verus(self) -> bool:
+        return b"verus!" in self.source
 
     def items(self, container: Node, scope: _Scope) -> None:
         """Add what stands in `container`: a file, a body of items, or a place that was not parsed."""
@@ -219,18 +222,18 @@ class _Walk:
         _, end = trimmed(source, node.start_byte, node.end_byte)
         code = block(node, written.rstrip(), said.attributes, source)
         self.found.append(
-            Definition(
-                kind="method" if scope.owner and kind in FUNCTIONS else _KINDS[kind],
-                symbol=f"{scope.owner}::{name}" if scope.owner else name,
-                name=name,
-                module=scope.module,
-                signature=" ".join(signature.split()).removesuffix(";"),
-                doc=said.doc,
-                code=code,
-                start_line=(said.first or node).start_point.row + 1,
-                end_line=node.end_point.row + 1 - source.count(b"\n", end, node.end_byte),
-                attributes=said.attributes,
-                contracts=contracts,
+            Definition(  # by position: names make up a third of the time
+                "method" if scope.owner and kind in FUNCTIONS else _KINDS[kind],
+                f"{scope.owner}::{name}" if scope.owner else name,
+                name,
+                scope.module,
+                " ".join(signature.split()).removesuffix(";"),
+                said.doc,
+                code,
+                (said.first or node).start_point.row + 1,
+                node.end_point.row + 1 - source.count(b"\n", end, node.end_byte),
+                said.attributes,
+                contracts,
                 is_test=scope.is_test or _is_test(said.attributes),
                 dialect=specifications.dialect(said.attributes, code),
             )

@@ -85,6 +85,7 @@ _FILE_WORDS = {
     "creusot": (b"creusot_", b"extern_spec!", b"#[logic", b"#[check("),
     "prusti": (b"prusti_contracts",),
 }
+_VERUS = re.compile(rb"ver(?:us|ifier)")  # quicker to look for than either word alone
 _COMPILER = re.compile(
     rb"\b(?:proc_macro2?|quote|rustc_(?:ast|driver|errors|hir|middle|public|smir|span)\w*)::"
 )
@@ -124,7 +125,7 @@ class Specifications:
         there = [self._verifier] if self._verifier else []
         if b"kani::" in source:
             there.insert(0, "kani")
-        if b"verus" in source or b"verifier" in source:
+        if _VERUS.search(source):
             there.append("verus")
         self._signs = [(name, _UNIT_SIGNS[name]) for name in there]
         self.expected = bool(there) or b"requires(" in source or b"ensures(" in source

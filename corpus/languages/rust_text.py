@@ -70,17 +70,17 @@ def block(node: Node, written: str, attributes: list[str], source: bytes) -> str
     begin = node.start_byte - node.start_point.column
     blank = _BLANK.match(source, begin, node.start_byte)
     indent = blank[0].decode() if blank else ""
-    lines = "\n".join([indent + each for each in (*attributes, written)])
-    return _dedented(lines, indent) if indent else lines
+    if not indent:
+        return "\n".join((*attributes, written))
+    return _dedented("\n".join([indent + each for each in (*attributes, written)]), indent)
 
 
 def _dedented(lines: str, indent: str) -> str:
     """What `textwrap.dedent` gives of `lines`, the first of which begins with `indent`."""
     if " \n" not in lines and "\t\n" not in lines:
-        cut = lines.replace("\n" + indent, "\n")
-        indented = (len(lines) - len(cut)) // len(indent)
-        if indented + lines.count("\n\n") == lines.count("\n"):
-            return cut.removeprefix(indent)
+        kept = lines.split("\n" + indent)
+        if len(kept) - 1 + lines.count("\n\n") == lines.count("\n"):
+            return "\n".join(kept).removeprefix(indent)
     return textwrap.dedent(lines)
 
 
