@@ -1,94 +1,139 @@
-"""`stage_rust`, `model`: training through Pipes, and the merged model that people load."""
+"""`stage_general` … `stage_personal`, `model`: training through Pipes, and the model that people load."""
 
 import dagster as dg
 
 from assets.common import OWNERS, markdown_table, told
 from assets.corpus import place_of
 from assets.datasets import names, to_train
+from assets.eval_queries import PLACE as JUDGED
 from common.hashing import digest, digest_file
+from common.stages import ORDER, StageName
 from resources.lake import Lake
 from resources.project import Project
 from resources.tracking import Tracking
 from resources.trainer import Trainer
-from training.recipe import load_recipe
+from training.recipe import Recipe
 
-STAGE = ("models", "stage_rust")
 MODEL = ("models", "model")
-VERSION = "1"
+VERSION = "2"
 
-_DATASET = load_recipe(Project().recipe_path()).dataset
-_PAIRS = (
-    dg.AssetDep("datasets", partition_mapping=dg.SpecificPartitionsPartitionMapping([_DATASET]))
-    if _DATASET and names.has_partition_key(_DATASET)
-    else dg.AssetDep("corpus")
-)
-"""What the recipe trains on, as it was when this was loaded; an unknown one is told when it is trained on."""
+CONFIGURED = Project().load_stages()
+"""The stages of the profile with their recipes, as they were when this was loaded."""
+
+LAST = list(CONFIGURED)[-1]
+"""The stage whose checkpoint becomes the model."""
 
 
-@dg.asset(
-    deps=[_PAIRS],
-    group_name="training",
-    kinds={"pytorch", "mlflow"},
-    owners=OWNERS,
-    code_version=VERSION,
-)
-def stage_rust(
-    context: dg.AssetExecutionContext,
-    lake: Lake,
-    project: Project,
-    tracking: Tracking,
-    trainer: Trainer,
-) -> dg.MaterializeResult:
-    """A LoRA adapter trained on the recipe's pairs: safetensors and a manifest of what it is made from."""
-    output = lake.path(*STAGE)
-    before = _version(lake, STAGE)
-    with told():
-        recipe = project.recipe_path()
-        dataset = load_recipe(recipe).dataset
-        pairs = to_train(lake, project, dataset) if dataset else lake.path(*place_of("train"))
-        trainer.run(
-            context,
-            recipe=recipe,
-            corpus=pairs,
-            output=output,
-            tracking_uri=tracking.uri,
-        )
-    manifest = _manifest(lake, STAGE)
-    after = _version(lake, STAGE)
-    link = tracking.run_link(manifest["tracking"].get("run_id", ""))
-    return dg.MaterializeResult(
-        data_version=dg.DataVersion(after),
-        metadata={
-            "unchanged": before == after,
-            "dagster/uri": str(output),
-            "base_model": manifest["parent"],
-            "trained_on": dataset or "corpus",
-            "steps": len(manifest["history"]),
-            **{f"train_{name}": value for name, value in manifest["metrics"].items()},
-            "made_from": dg.MetadataValue.md(lineage(manifest)),
-            "config": dg.MetadataValue.json(manifest["config"]),
-            **({"mlflow_run": dg.MetadataValue.url(link)} if link else {}),
-        },
+def place_of_stage(name: str) -> tuple[str, ...]:
+    """Where the checkpoint of a stage lies."""
+    return ("models", f"stage_{name}")
+
+
+def _pairs(recipe: Recipe | None) -> dg.AssetDep:
+    """What a recipe trains on; an unknown data set is told when it is trained on."""
+    if recipe and recipe.dataset and names.has_partition_key(recipe.dataset):
+        mapping = dg.SpecificPartitionsPartitionMapping([recipe.dataset])
+        return dg.AssetDep("datasets", partition_mapping=mapping)
+    return dg.AssetDep("corpus")
+
+
+def _stage(name: StageName) -> dg.AssetsDefinition:
+    before = [each for each in CONFIGURED if ORDER.index(each) < ORDER.index(name)][-1:]
+    retained = dg.AssetCheckSpec(
+        "no_forgetting",
+        asset=f"stage_{name}",
+        blocking=True,
+        description="No domain lost more validation MRR to the stage before than its recipe allows.",
     )
 
+    @dg.asset(
+        name=f"stage_{name}",
+        deps=[_pairs(CONFIGURED.get(name)), "eval_queries", *(f"stage_{each}" for each in before)],
+        group_name="training",
+        kinds={"pytorch", "mlflow"},
+        owners=OWNERS,
+        code_version=VERSION,
+        check_specs=[retained],
+        description=f"A LoRA adapter for the domain `{name}`, on the stage before: safetensors, and a "
+        "manifest of what it is made from.",
+    )
+    def stage(
+        context: dg.AssetExecutionContext,
+        lake: Lake,
+        project: Project,
+        tracking: Tracking,
+        trainer: Trainer,
+    ) -> dg.MaterializeResult:
+        place = place_of_stage(name)
+        before = _version(lake, place)
+        with told():
+            recipe = project.load_stage(name)
+            dataset = recipe.dataset
+            pairs = to_train(lake, project, dataset) if dataset else lake.path(*place_of("train"))
+            trainer.run(
+                context,
+                curriculum=project.curriculum_path(),
+                stage=name,
+                corpus=pairs,
+                valid=lake.path(*place_of("valid")),
+                judged=lake.path(*JUDGED),
+                models=lake.path("models"),
+                tracking_uri=tracking.uri,
+            )
+        manifest = _manifest(lake, place)
+        after = _version(lake, place)
+        link = tracking.run_link(manifest["tracking"].get("run_id", ""))
+        kept = manifest["retention"]
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(after),
+            metadata={
+                "unchanged": before == after,
+                "dagster/uri": str(lake.path(*place)),
+                "base_model": manifest["parent"],
+                "trained_on": dataset or "corpus",
+                "steps": len(manifest["history"]),
+                **{f"train_{key}": value for key, value in manifest["metrics"].items()},
+                **manifest["speed"],
+                **({"retention": dg.MetadataValue.md(retention(manifest))} if kept else {}),
+                "made_from": dg.MetadataValue.md(lineage(manifest)),
+                "config": dg.MetadataValue.json(manifest["config"]),
+                **({"mlflow_run": dg.MetadataValue.url(link)} if link else {}),
+            },
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name="no_forgetting",
+                    passed=kept is None or kept["retained"],
+                    severity=dg.AssetCheckSeverity.ERROR,
+                    metadata={"scale": kept["scale"]} if kept else {"watched": False},
+                )
+            ],
+        )
+
+    return stage
+
+
+STAGES = [_stage(name) for name in ORDER]
+stage_general, stage_rust, stage_formal, stage_personal = STAGES
+
 
 @dg.asset(
-    deps=["stage_rust"],
+    deps=[f"stage_{LAST}"],
     group_name="training",
     kinds={"pytorch", "huggingface"},
     owners=OWNERS,
     code_version=VERSION,
 )
 def model(lake: Lake) -> dg.MaterializeResult:
-    """The merged model: a folder that plain `MultiVectorEncoder(path)` loads."""
-    stage = _version(lake, STAGE)
+    """The last stage, merged: a folder that plain `MultiVectorEncoder(path)` loads."""
+    stage = _version(lake, place_of_stage(LAST))
     unchanged = _version(lake, MODEL) == stage
     with told():
         if not unchanged:
             from training.merge import export
 
-            export(lake.path(*STAGE), lake.path(*MODEL))
+            export(lake.path(*place_of_stage(LAST)), lake.path(*MODEL))
     weights = lake.path(*MODEL, "model.safetensors")
+    manifest = _manifest(lake, MODEL)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(digest(stage, VERSION)),
         metadata={
@@ -96,15 +141,68 @@ def model(lake: Lake) -> dg.MaterializeResult:
             "dagster/uri": str(lake.path(*MODEL)),
             "sha256": digest_file(weights),
             "bytes": weights.stat().st_size,
-            "made_from": dg.MetadataValue.md(lineage(_manifest(lake, MODEL))),
+            "retention": dg.MetadataValue.md(matrix(manifest)),
+            "made_from": dg.MetadataValue.md(lineage(manifest)),
         },
     )
 
 
 def lineage(manifest: dict) -> str:
-    """The sources of a checkpoint as a Markdown table: revision, licence, pairs."""
+    """The sources of a checkpoint, stage by stage, as a Markdown table: revision, licence, pairs."""
     columns = ["source", "revision", "license", "pairs"]
-    return markdown_table(columns, ([row[name] for name in columns] for row in manifest["sources"]))
+    stages = [manifest, *manifest.get("lineage", [])]
+    return markdown_table(
+        ["stage", *columns],
+        (
+            [stage["stage"], *(row[name] for name in columns)]
+            for stage in reversed(stages)
+            for row in stage["sources"]
+        ),
+    )
+
+
+def retention(manifest: dict) -> str:
+    """Validation MRR of each scale of a stage's adapter, 0 being the stage before, as a Markdown table."""
+    kept = manifest["retention"]
+    scales = list(dict.fromkeys(row["scale"] for row in kept["rows"]))
+    found = {(row["domain"], row["kind"], row["scale"]): row["MRR"] for row in kept["rows"]}
+    sizes = {(row["domain"], row["kind"]): row["queries"] for row in kept["rows"]}
+    heads = [f"**{each}**" if each == kept["scale"] else f"{each}" for each in scales]
+    return markdown_table(
+        ["domain", "kind", "queries", *heads],
+        (
+            [*key, size, *(round(found[*key, scale], 3) for scale in scales)]
+            for key, size in sizes.items()
+        ),
+    )
+
+
+def matrix(manifest: dict) -> str:
+    """Validation MRR after each stage, by domain and kind of query, as a Markdown table."""
+    stages = [
+        each for each in reversed([manifest, *manifest.get("lineage", [])]) if each["retention"]
+    ]
+    if not stages:
+        return "no validation pairs"
+    first = stages[0]["retention"]["rows"]
+    columns = [("base", {_key(row): row["MRR"] for row in first if row["scale"] == 0})]
+    for stage in stages:
+        kept = stage["retention"]
+        rows = [row for row in kept["rows"] if row["scale"] == kept["scale"]]
+        columns.append((stage["stage"], {_key(row): row["MRR"] for row in rows}))
+    keys = dict.fromkeys(key for _, values in columns for key in values)
+    return markdown_table(
+        ["domain", "kind", *(name for name, _ in columns)],
+        ([*key, *(_rounded(values.get(key)) for _, values in columns)] for key in keys),
+    )
+
+
+def _key(row: dict) -> tuple[str, str]:
+    return row["domain"], row["kind"]
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
 
 
 def _manifest(lake: Lake, place: tuple[str, ...]) -> dict:

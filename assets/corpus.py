@@ -55,7 +55,8 @@ def corpus(lake: Lake, project: Project) -> dg.MaterializeResult:
         held_out = [of_source("units", name) for name, split in splits.items() if split != "train"]
         folder = project.benchmarks_path()
         fingerprint = digest(
-            *(build.VERSION, versions(lake, *places, *held_out), splits, curriculum.model_dump()),
+            *(build.VERSION, versions(lake, *places, *held_out), splits),
+            curriculum.model_dump(exclude={"stages"}),
             *(quality.model_dump(), weights, sorted(tombstones)),
             [digest_file(path) for path in JUDGED.values()],
             [(path.name, digest_file(path)) for path in benchmarks.files(folder)] if folder else [],

@@ -86,7 +86,7 @@ def to_train(lake: Lake, project: Project, name: str) -> Path:
         there = lake.path(*place_of_set(name)).is_file()
         raise ProvenderError(
             f"The data set `{name}` {'is older than the corpus' if there else 'was not made yet'}.",
-            where=f"{project.recipe_path()}: dataset",
+            where=f"{project.curriculum_path()}: stages",
             remedy=f"Run `provender datasets {name}`, or its partition of the job `datasets`.",
         )
     return stored.path

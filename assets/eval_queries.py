@@ -19,14 +19,18 @@ JUDGED = {
 _VALID_UNITS, _VALID_QUERIES, _TEST_QUERIES = 1000, 200, 500
 
 
+PLACE = ("eval",)
+"""The folder of all of them."""
+
+
 def queries_of(kind: str, split: str) -> tuple[str, ...]:
     """Where the queries of one set lie."""
-    return ("eval", f"{kind}_{split}.parquet")
+    return (*PLACE, f"{kind}_{split}.parquet")
 
 
 def pool_of(split: str) -> tuple[str, ...]:
     """Where the units lie that the sets of `split` search."""
-    return ("eval", f"pool_{split}.parquet")
+    return (*PLACE, f"pool_{split}.parquet")
 
 
 _PLACES = [

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import polars as pl
 
-from assets.checkpoints import MODEL, STAGE
+from assets.checkpoints import MODEL
 from assets.common import OWNERS, markdown_table, told, versions
 from assets.corpus import DROPS, SPLITS, place_of
 from assets.eval_queries import KINDS, pool_of, queries_of
@@ -82,7 +82,8 @@ def _evaluate(lake: Lake, manifest: dict, fingerprint: str) -> None:
             remedy="Give one documented source the split `valid` and another the split `test`.",
         )
     device = pick()
-    recipe = Recipe.model_validate(manifest["config"])
+    # Against what nobody here has trained, however many stages there were.
+    recipe = Recipe.model_validate({**manifest["config"], "base_model": manifest["root"]})
     models = {
         BASE: load_encoder(recipe, recipe.index_length),
         TUNED: MultiVectorEncoder(str(lake.path(*MODEL)), device="cpu"),
@@ -185,7 +186,7 @@ def report(lake: Lake) -> dg.MaterializeResult:
                 metrics=lake.read(*METRICS).to_dicts(),
                 differences=lake.read(*DIFFERENCES).to_dicts(),
                 ranks=lake.read(*RANKS).to_dicts(),
-                manifest=read_manifest(lake.path(*STAGE)),
+                manifest=read_manifest(lake.path(*MODEL)),
                 pairs=pairs.group_by(columns).len("pairs").sort(columns).to_dicts(),
                 kept_out=_kept_out(lake),
                 pool=lake.read(*pool_of("test"), columns=["unit_id"]).height,

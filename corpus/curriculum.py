@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from common.config import Settings, load
+from common.stages import Stages
 from corpus.licences import Tier
 from corpus.sources import Domain
 from corpus.splits import Splits
@@ -35,6 +36,9 @@ class Curriculum(Settings):
     benchmark_share: Annotated[float, Field(gt=0, le=1)] = Field(
         default=0.8,
         description="least share of a unit's code that stands in a benchmark's text and keeps it out",
+    )
+    stages: dict[str, Stages] = Field(
+        default={}, description="by profile, how each stage is trained (training/curriculum.py)"
     )
 
 

@@ -287,17 +287,15 @@ def _refresh(job: str, jobs: int) -> int:
 
 
 def _sets_wanted(project: Project, job: str) -> list[str]:
-    """The data sets that are to follow the corpus: all, or the one that is to be trained on."""
+    """The data sets that are to follow the corpus: all, or those that are to be trained on."""
     known = project.load_datasets()
     if job != "build":
         return list(known.datasets)
-    from training.recipe import load_recipe
-
-    name = load_recipe(project.recipe_path()).dataset
-    if name is None:
-        return []
-    known.to_train(name)
-    return [name]
+    recipes = project.load_stages().values()
+    wanted = list(dict.fromkeys(recipe.dataset for recipe in recipes if recipe.dataset))
+    for name in wanted:
+        known.to_train(name)
+    return wanted
 
 
 def _after_sources(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dagster as dg
 
+from assets.checkpoints import CONFIGURED
+from common.stages import ORDER
+
 _PER_SOURCE = dg.AssetSelection.assets(
     *("repos", "files", "units", "sections"),
     *("doc_pairs", "path_pairs", "body_pairs", "readme_pairs", "proof_pairs"),
@@ -21,9 +24,12 @@ REFRESH_CORPUS = dg.define_asset_job(
     selection=dg.AssetSelection.assets("codesearchnet_pairs", "corpus"),
     description="All pairs to the corpus.",
 )
+_NOT_CONFIGURED = dg.AssetSelection.assets(
+    *(f"stage_{name}" for name in ORDER if name not in CONFIGURED)
+)
 BUILD = dg.define_asset_job(
     "build",
-    selection=dg.AssetSelection.all() - _PER_SOURCE - _PER_DATA_SET,
+    selection=dg.AssetSelection.all() - _PER_SOURCE - _PER_DATA_SET - _NOT_CONFIGURED,
     description="All pairs to corpus, checkpoint, model, metrics and report.",
 )
 DATASETS = dg.define_asset_job(

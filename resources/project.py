@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 
 from common.errors import ProvenderError
+from common.stages import StageName
 from corpus.curriculum import Curriculum, load_curriculum
 from corpus.datasets import DataSets, load_datasets
 from corpus.licences import LicencePolicy, load_policy
@@ -16,6 +17,8 @@ from corpus.quality import Quality, load_quality
 from corpus.sources import Manifest, Split, load_manifest
 from corpus.splits import assign
 from corpus.targets import Targets, load_targets
+from training.curriculum import load_recipes, load_stages
+from training.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout: config/ lies below it."""
@@ -39,7 +42,6 @@ class Project(dg.ConfigurableResource):
     quality: str = str(ROOT / "config" / "quality.yaml")
     datasets: str = str(ROOT / "config" / "datasets.yaml")
     targets: str = str(ROOT / "config" / "targets.yaml")
-    recipe: str = str(ROOT / "config" / "train_quickstart.yaml")
 
     def load_manifest(self) -> Manifest:
         return load_manifest(*([Path(self.sources)] if self.sources else manifest_paths()))
@@ -62,7 +64,7 @@ class Project(dg.ConfigurableResource):
         return Path(os.environ.get("PROVENDER_OPTOUT", self.optout))
 
     def load_curriculum(self) -> Curriculum:
-        return load_curriculum(Path(self.curriculum))
+        return load_curriculum(self.curriculum_path())
 
     def load_splits(self, manifest: Manifest) -> dict[str, Split]:
         """The split of each source of `manifest`."""
@@ -87,5 +89,19 @@ class Project(dg.ConfigurableResource):
         named = os.environ.get("PROVENDER_BENCHMARKS")
         return Path(named) if named else None
 
-    def recipe_path(self) -> Path:
-        return Path(os.environ.get("PROVENDER_RECIPE", self.recipe))
+    def curriculum_path(self) -> Path:
+        """PROVENDER_CURRICULUM, else the file that ships."""
+        return Path(os.environ.get("PROVENDER_CURRICULUM", self.curriculum))
+
+    def load_stages(self) -> dict[StageName, Recipe]:
+        """The recipe of each stage of the profile that PROVENDER_STAGES names, in order."""
+        return load_stages(self.curriculum_path())
+
+    def load_stage(self, name: StageName) -> Recipe:
+        """The recipe of one stage.
+
+        Raises:
+            ProvenderError: the profile has no such stage.
+        """
+        [recipe] = load_recipes(self.curriculum_path(), stage=name)
+        return recipe

@@ -18,19 +18,23 @@ class Trainer(dg.ConfigurableResource):
         self,
         context: dg.AssetExecutionContext,
         *,
-        recipe: Path,
+        curriculum: Path,
+        stage: str,
         corpus: Path,
-        output: Path,
+        valid: Path,
+        judged: Path,
+        models: Path,
         tracking_uri: str,
     ) -> None:
-        """Train one stage.
+        """Train one stage of the curriculum; its checkpoint goes below `models`.
 
         Raises:
             dagster.Failure: the command failed; its own message is in the run's log.
         """
         command = [
-            *(self.python, "-m", "training.run", "--config", str(recipe)),
-            *("--corpus", str(corpus), "--output", str(output), "--tracking-uri", tracking_uri),
+            *(self.python, "-m", "training.run", "--config", str(curriculum), "--stage", stage),
+            *("--corpus", str(corpus), "--output", str(models), "--tracking-uri", tracking_uri),
+            *("--valid", str(valid), "--judged", str(judged)),
             *("--tag", f"dagster.run_id={context.run.run_id}"),
         ]
         self.pipes.run(context=context, command=command, cwd=str(ROOT))

@@ -105,6 +105,19 @@ def tiny_recipe(model: Path, **changes: Any) -> Recipe:
     return Recipe.model_validate(settings | changes)
 
 
+def write_curriculum(folder: Path, *stages: str) -> Path:
+    """A curriculum in `folder` whose `stages` are trained by the recipe `train.yaml` beside it."""
+    import yaml
+
+    path = folder / "curriculum.yaml"
+    settings = {
+        "domain_weights": {"general": 1, "rust": 1, "formal": 1, "personal": 1},
+        "stages": {"tiny": {stage: {"recipe": "train.yaml"} for stage in stages}},
+    }
+    path.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    return path
+
+
 def write_recipe(path: Path, recipe: Settings) -> Path:
     """`recipe` as YAML."""
     import yaml

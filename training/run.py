@@ -1,4 +1,5 @@
 """`python -m training.run --config config/train_quickstart.yaml`: one stage, pairs to checkpoint.
+`python -m training.run --config config/curriculum.yaml`: all stages of a curriculum, one after the other.
 
 Stands alone: needs no Dagster and no MLflow server. A killed run continues at its last saved step.
 """
@@ -33,7 +34,8 @@ try:
         write_provenance,
     )
     from training.pipes import session
-    from training.recipe import Recipe, load_recipe
+    from training.curriculum import is_curriculum, load_recipes
+    from training.recipe import Recipe
 except KeyboardInterrupt:  # Ctrl-C while the libraries load: nothing was begun
     sys.exit(130)
 
@@ -188,9 +190,13 @@ def _progress(total_steps: int) -> list[Any]:
 def main(arguments: list[str] | None = None) -> int:
     """The command line; 0 on success, 1 where a message says what to do, 130 on Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m training.run", description=__doc__)
-    parser.add_argument("--config", type=Path, required=True, help="a recipe, config/train_*.yaml")
+    parser.add_argument(
+        "--config", type=Path, required=True, help="a recipe (config/train_*.yaml) or a curriculum"
+    )
+    parser.add_argument("--stage", help="of a curriculum, the one stage to train")
+    parser.add_argument("--stages", help="of a curriculum, the profile of stages")
     parser.add_argument("--corpus", type=Path, help="Parquet table or folder of training pairs")
-    parser.add_argument("--output", type=Path, help="folder of the checkpoint")
+    parser.add_argument("--output", type=Path, help="folder of the checkpoint; of a curriculum, of all")
     parser.add_argument("--valid", type=Path, help="validation pairs to watch the run by")
     parser.add_argument("--judged", type=Path, help="folder with judged validation queries")
     parser.add_argument("--negatives", type=Path, help="folder that training.negatives wrote")
@@ -211,23 +217,26 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
     os.environ.setdefault("LRU_CACHE_CAPACITY", "32")
     try:
-        recipe = load_recipe(options.config)
+        recipes = load_recipes(options.config, stages=options.stages, stage=options.stage)
         if options.show_config:
-            print(yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False), end="")
+            shown = [recipe.model_dump(mode="json") for recipe in recipes]
+            print(yaml.safe_dump_all(shown, sort_keys=False), end="")
             return 0
-        stage = _stage(options, recipe, lake)
         with session() as pipes:
-            result = train(recipe, stage)
-            done = "trained" if result["trained"] else "unchanged, nothing to train:"
-            if pipes is not None:
-                pipes.log.info(f"{done} {stage.output}")
+            for recipe in recipes:
+                stage = _stage(options, recipe, lake)
+                result = train(recipe, stage)
+                figures = " ".join(f"{key}={value:.4f}" for key, value in result["metrics"].items())
+                done = "trained" if result["trained"] else "unchanged, nothing to train:"
+                print(f"{done} {stage.output} {figures}".rstrip(), flush=True)
+                if pipes is not None:
+                    pipes.log.info(f"{done} {stage.output}")
     except ProvenderError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("stopped; the same command continues at the last saved step", file=sys.stderr)
         return 130
-    print(f"{done} {stage.output}", *(f"{k}={v:.4f}" for k, v in result["metrics"].items()))
     return 0
 
 
@@ -239,9 +248,11 @@ def _stage(options: argparse.Namespace, recipe: Recipe, lake: Path) -> Stage:
         folder = lake.joinpath(*parts)
         return given or (folder if not own and folder.is_dir() else None)
 
+    models = options.output or lake / "models"
+    alone = options.output and not is_curriculum(options.config)
     return Stage(
         corpus=options.corpus or pairs_of(recipe, lake),
-        output=options.output or lake / "models" / f"stage_{recipe.stage}",
+        output=models if alone else models / f"stage_{recipe.stage}",
         tracking_uri=options.tracking_uri,
         tags=tuple(options.tag),
         valid=place(options.valid, "corpus", "split=valid"),

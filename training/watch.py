@@ -39,7 +39,7 @@ KINDS = {
 
 _COLUMNS = [
     *("pair_id", "query", "positive", "doc_rest", "file_context", "query_kind", "cluster_id"),
-    *("domain", "pair_type"),
+    *("domain", "dialect"),
 ]
 _JUDGED = {"rust": "", "formal": "_formal", "general": "_general", "personal": "_personal"}
 """How the judged sets of a domain are called in the lake: `judged_formal_valid.parquet`."""
@@ -79,7 +79,7 @@ class Watch:
         for domain, rows in _by_domain(_read(valid)):
             self._add(domain, rows, recipe)
         if judged is not None:
-            self._add_judged(judged)
+            self._add_judged(judged, recipe.watch.documents)
         if not self.sets:
             raise ProvenderError(
                 "No validation pair is there to watch the run by.",
@@ -145,14 +145,22 @@ class Watch:
             if some
         ]
 
-    def _add_judged(self, folder: Path) -> None:
+    def _add_judged(self, folder: Path, documents: int) -> None:
         for domain, infix in _JUDGED.items():
             queries, pool = (folder / f"{name}{infix}_valid.parquet" for name in ("judged", "pool"))
             if not queries.is_file() or ds.dataset(queries).count_rows() == 0:
                 continue
             found = read_set(f"judged_{domain}", "indexed", queries, pool)
-            self.pools[found.name] = found.documents
-            self.sets.append(WatchSet(domain, "judged", found.name, found.queries, found.answers))
+            # All answers, and others from the whole pool up to the number that is asked for.
+            wanted = sorted({place for each in found.answers for place in each})
+            others = np.delete(np.arange(len(found.documents)), wanted)
+            missing = max(0, documents - len(wanted))
+            step = max(1, len(others) // max(1, missing))
+            kept = sorted([*wanted, *others[::step][:missing].tolist()])
+            position = {place: number for number, place in enumerate(kept)}
+            self.pools[found.name] = [found.documents[place] for place in kept]
+            answers = [[position[place] for place in each] for each in found.answers]
+            self.sets.append(WatchSet(domain, "judged", found.name, found.queries, answers))
 
 
 def mrr(found: Mapping[str, float]) -> dict[tuple[str, str], float]:
@@ -180,10 +188,13 @@ def _losses(logits: np.ndarray, answers: Sequence[Sequence[int]]) -> np.ndarray:
 
 
 def _by_domain(rows: list[dict[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
-    """Rows by domain, each in the order of their ids, which are hashes: a stable sample."""
+    """Rows by domain, each in the order of their ids, which are hashes: a stable sample.
+
+    What is written for a verifier is formal, whatever its source is.
+    """
     found: dict[str, list[Mapping[str, Any]]] = {}
     for row in sorted(rows, key=lambda row: row["pair_id"]):
-        found.setdefault(row["domain"], []).append(row)
+        found.setdefault("formal" if row["dialect"] else row["domain"], []).append(row)
     return sorted(found.items())
 
 

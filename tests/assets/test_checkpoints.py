@@ -16,6 +16,7 @@ from resources.lake import Lake
 from resources.project import Project
 from resources.trainer import Trainer
 from tests.assets.test_datasets import Noted, fill
+from tests.tiny import write_curriculum
 from tests.corpus.test_datasets import corpus, pair
 
 ROOT = Path(__file__).parents[2]
@@ -29,12 +30,20 @@ class Asked(Trainer):
         self,
         context: dg.AssetExecutionContext,
         *,
-        recipe: Path,
+        curriculum: Path,
+        stage: str,
         corpus: Path,
-        output: Path,
+        valid: Path,
+        judged: Path,
+        models: Path,
         tracking_uri: str,
     ) -> None:
-        raise dg.Failure(f"asked for {corpus.relative_to(output.parents[1])}")
+        assert (stage, curriculum.name) == ("rust", "curriculum.yaml")
+        assert [each.relative_to(models.parent).as_posix() for each in (valid, judged)] == [
+            "corpus/split=valid/part-0.parquet",
+            "eval",
+        ]
+        raise dg.Failure(f"asked for {corpus.relative_to(models.parent)}")
 
 
 def fault(lake: Lake, recipe: str, *assets: dg.AssetsDefinition) -> str:
@@ -44,7 +53,9 @@ def fault(lake: Lake, recipe: str, *assets: dg.AssetsDefinition) -> str:
     (folder / "train.yaml").write_text(recipe, encoding="utf-8")
     resources = {
         "lake": lake,
-        "project": Project(sources=str(folder / "sources.yaml"), recipe=str(folder / "train.yaml")),
+        "project": Project(
+            sources=str(folder / "sources.yaml"), curriculum=str(write_curriculum(folder, "rust"))
+        ),
         "tracking": Noted(lake=lake),
         "trainer": Asked(pipes=dg.PipesSubprocessClient()),
     }
@@ -59,7 +70,7 @@ def fault(lake: Lake, recipe: str, *assets: dg.AssetsDefinition) -> str:
 
 @pytest.fixture
 def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
-    for name in ("PROVENDER_RECIPE", "PROVENDER_DATASETS", "MLFLOW_TRACKING_URI"):
+    for name in ("PROVENDER_CURRICULUM", "PROVENDER_DATASETS", "MLFLOW_TRACKING_URI"):
         monkeypatch.delenv(name, raising=False)
     made = Lake(root=str(tmp_path / "lake"))
     fill(made, corpus(pair("a"), pair("b"), pair("c", split="test")))
@@ -99,9 +110,9 @@ print(*sorted(key.to_user_string() for key in graph.get(dg.AssetKey("stage_rust"
 @pytest.mark.parametrize(
     ("recipe", "parents"),
     [
-        ("stage: rust", "corpus"),
-        ("dataset: rust_specialist", "datasets"),
-        ("dataset: rusty", "corpus"),
+        ("stage: rust", "corpus eval_queries"),
+        ("dataset: rust_specialist", "datasets eval_queries"),
+        ("dataset: rusty", "corpus eval_queries"),
     ],
 )
 def test_the_lineage_leads_to_what_is_trained_on(tmp_path: Path, recipe: str, parents: str) -> None:
@@ -110,7 +121,7 @@ def test_the_lineage_leads_to_what_is_trained_on(tmp_path: Path, recipe: str, pa
     done = subprocess.run(
         [sys.executable, "-c", UPSTREAM],
         cwd=ROOT,
-        env={**os.environ, "PROVENDER_RECIPE": str(place)},
+        env={**os.environ, "PROVENDER_CURRICULUM": str(write_curriculum(tmp_path, "rust"))},
         capture_output=True,
         text=True,
         check=True,

@@ -147,7 +147,7 @@ def test_a_recipe_trains_on_a_data_set_of_the_corpus_of_today_only(lake: Lake) -
     def fault() -> str:
         with pytest.raises(ProvenderError) as caught:
             to_train(lake, project(lake), "rust_specialist")
-        assert caught.value.where.endswith("config/train_quickstart.yaml: dataset")
+        assert caught.value.where.endswith("config/curriculum.yaml: stages")
         assert "`provender datasets rust_specialist`" in caught.value.remedy
         return caught.value.what
 

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from pipeline import cli, datasets, running
 from pipeline.cli import app
 from pipeline.datasets import Made
+from tests.tiny import write_curriculum
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +67,7 @@ def test_a_recipe_of_a_data_set_not_to_be_trained_on_is_told_before_anything_is_
 ) -> None:
     recipe = tmp_path / "train.yaml"
     recipe.write_text(f"dataset: {name}\n", encoding="utf-8")
-    monkeypatch.setenv("PROVENDER_RECIPE", str(recipe))
+    monkeypatch.setenv("PROVENDER_CURRICULUM", str(write_curriculum(tmp_path, "rust")))
     code, told = run("demo", "--lake", str(tmp_path / "lake"))
     assert (code, told.count("\n")) == (1, 1)
     assert said in told

@@ -57,7 +57,8 @@ def test_the_jobs_together_make_every_asset() -> None:
         for name in ("ingest", "build", "datasets")
         for key in definitions.resolve_job_def(name).asset_layer.executable_asset_keys
     }
-    assert made == {spec.key.to_user_string() for spec in specs()}
+    # The profile of stages that ships has no personal one: there are no sources for it.
+    assert made == {spec.key.to_user_string() for spec in specs()} - {"stage_personal"}
 
 
 def test_a_resource_can_be_replaced(tmp_path) -> None:

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from tests.corpus.snapshots.repository import Repository
-from tests.tiny import NOUNS, VERBS
+from tests.tiny import NOUNS, VERBS, write_curriculum
 
 PUBLISHED = json.dumps(
     {
@@ -95,9 +95,10 @@ def world(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> 
         "mixture": {"max_pairs": 24},
     }
     (tmp_path / "train.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    write_curriculum(tmp_path, "rust")
     for key, value in {
         "PROVENDER_SOURCES": "sources.yaml",
-        "PROVENDER_RECIPE": "train.yaml",
+        "PROVENDER_CURRICULUM": "curriculum.yaml",
         "PROVENDER_LAKE": "lake",
         "DAGSTER_HOME": "home",
     }.items():
