@@ -1,5 +1,7 @@
 """`stage_general` … `stage_personal`, `model`: training through Pipes, and the model that people load."""
 
+from pathlib import Path
+
 import dagster as dg
 
 from assets.common import OWNERS, markdown_table, told
@@ -29,7 +31,7 @@ def place_of_stage(name: str) -> tuple[str, ...]:
     return ("models", f"stage_{name}")
 
 
-def _pairs(recipe: Recipe | None) -> dg.AssetDep:
+def pairs_of_recipe(recipe: Recipe | None) -> dg.AssetDep:
     """What a recipe trains on; an unknown data set is told when it is trained on."""
     if recipe and recipe.dataset and names.has_partition_key(recipe.dataset):
         mapping = dg.SpecificPartitionsPartitionMapping([recipe.dataset])
@@ -37,8 +39,24 @@ def _pairs(recipe: Recipe | None) -> dg.AssetDep:
     return dg.AssetDep("corpus")
 
 
+def to_train_on(lake: Lake, project: Project, recipe: Recipe) -> Path:
+    """The table that `recipe` trains on.
+
+    Raises:
+        ProvenderError: it names a data set that was not made from the corpus of today.
+    """
+    if recipe.dataset:
+        return to_train(lake, project, recipe.dataset)
+    return lake.path(*place_of("train"))
+
+
+def stages_before(name: StageName) -> list[str]:
+    """The asset of the stage that `name` starts from, where the profile has one."""
+    before = [each for each in CONFIGURED if ORDER.index(each) < ORDER.index(name)]
+    return [f"stage_{each}" for each in before[-1:]]
+
+
 def _stage(name: StageName) -> dg.AssetsDefinition:
-    before = [each for each in CONFIGURED if ORDER.index(each) < ORDER.index(name)][-1:]
     retained = dg.AssetCheckSpec(
         "no_forgetting",
         asset=f"stage_{name}",
@@ -48,7 +66,10 @@ def _stage(name: StageName) -> dg.AssetsDefinition:
 
     @dg.asset(
         name=f"stage_{name}",
-        deps=[_pairs(CONFIGURED.get(name)), "eval_queries", *(f"stage_{each}" for each in before)],
+        deps=[
+            *(pairs_of_recipe(CONFIGURED.get(name)), dg.AssetKey(["hard_negatives", name])),
+            *("eval_queries", *stages_before(name)),
+        ],
         group_name="training",
         kinds={"pytorch", "mlflow"},
         owners=OWNERS,
@@ -68,13 +89,11 @@ def _stage(name: StageName) -> dg.AssetsDefinition:
         before = _version(lake, place)
         with told():
             recipe = project.load_stage(name)
-            dataset = recipe.dataset
-            pairs = to_train(lake, project, dataset) if dataset else lake.path(*place_of("train"))
             trainer.run(
                 context,
                 curriculum=project.curriculum_path(),
                 stage=name,
-                corpus=pairs,
+                corpus=to_train_on(lake, project, recipe),
                 valid=lake.path(*place_of("valid")),
                 judged=lake.path(*JUDGED),
                 models=lake.path("models"),
@@ -90,7 +109,7 @@ def _stage(name: StageName) -> dg.AssetsDefinition:
                 "unchanged": before == after,
                 "dagster/uri": str(lake.path(*place)),
                 "base_model": manifest["parent"],
-                "trained_on": dataset or "corpus",
+                "trained_on": recipe.dataset or "corpus",
                 "steps": len(manifest["history"]),
                 **{f"train_{key}": value for key, value in manifest["metrics"].items()},
                 **manifest["speed"],

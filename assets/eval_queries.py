@@ -15,7 +15,11 @@ KINDS = ("doc", "judged")
 JUDGED = {
     "valid": FOLDER / "quickstart_valid.json",
     "test": FOLDER / "quickstart_test.json",
+    "formal_valid": FOLDER / "formal_valid.json",
 }
+"""Judged queries: by split those of Rust functions, and formal ones, which have a pool of their own."""
+
+SPLITS = ("valid", "test")
 _VALID_UNITS, _VALID_QUERIES, _TEST_QUERIES = 1000, 200, 500
 
 
@@ -34,7 +38,9 @@ def pool_of(split: str) -> tuple[str, ...]:
 
 
 _PLACES = [
-    place for split in JUDGED for place in (*(queries_of(k, split) for k in KINDS), pool_of(split))
+    *(queries_of(kind, split) for split in SPLITS for kind in KINDS),
+    *(pool_of(split) for split in SPLITS),
+    *(queries_of("judged", "formal_valid"), pool_of("formal_valid")),
 ]
 
 
@@ -64,8 +70,12 @@ def eval_queries(lake: Lake, project: Project) -> dg.MaterializeResult:
         stored = [lake.stored(*place) for place in _PLACES]
         unchanged = all(each is not None and each.fingerprint == fingerprint for each in stored)
         if not unchanged:
-            for split in JUDGED:
-                _write(lake, split, [name for name in names if splits[name] == split], fingerprint)
+            held_out = {
+                split: [name for name in names if splits[name] == split] for split in SPLITS
+            }
+            for split, sources in held_out.items():
+                _write(lake, split, sources, fingerprint)
+            _write_formal(lake, "formal_valid", held_out["valid"], fingerprint)
     sets = {kind: lake.read(*queries_of(kind, "test")) for kind in KINDS}
     return dg.MaterializeResult(
         data_version=dg.DataVersion(versions(lake, *_PLACES)),
@@ -98,3 +108,16 @@ def _write(lake: Lake, split: str, sources: list[str], fingerprint: str) -> None
     for place, frame in tables.items():
         lake.write(frame, schema.QUERIES, *place, fingerprint=fingerprint)
     lake.write(pool, schema.UNITS, *pool_of(split), fingerprint=fingerprint)
+
+
+def _write_formal(lake: Lake, name: str, sources: list[str], fingerprint: str) -> None:
+    """The judged set `name` over those of its sources that the manifest has: none, maybe."""
+    judged = load_judged(JUDGED[name])
+    about = [source for source in sources if source in judged.revisions]
+    units = lake.read_all([of_source("units", source) for source in about], schema.UNITS)
+    pool = heldout.formal_pool(units, about)
+    places = units.select("source", "path", "symbol", "unit_id").iter_rows(named=True)
+    rows = resolve(judged, places, set(pool["unit_id"]))
+    queries = pl.DataFrame(rows, schema=schema.empty(schema.QUERIES).schema)
+    lake.write(queries, schema.QUERIES, *queries_of("judged", name), fingerprint=fingerprint)
+    lake.write(pool, schema.UNITS, *pool_of(name), fingerprint=fingerprint)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import polars as pl
 
 from common.hashing import digest
 from corpus import schema
 from corpus.pairs.base import normal
 
-VERSION = "2"
+VERSION = "3"
 
 _MIN_QUERY_WORDS = 3
 
@@ -23,6 +25,21 @@ def pool(units: pl.DataFrame) -> pl.DataFrame:
     is_function = (pl.col("language") == "rust") & pl.col("kind").is_in(["function", "method"])
     has_body = pl.col("code").str.contains("{", literal=True)
     return units.filter(is_function & has_body & ~plain_test).sort(
+        "source", "path", "start_line", "symbol"
+    )
+
+
+def formal_pool(units: pl.DataFrame, sources: Iterable[str]) -> pl.DataFrame:
+    """What the formal judged queries search: every definition with a body of the `sources` they are about.
+
+    They were judged against all kinds: specification and proof functions, lemmas, structures, code that runs.
+    """
+    plain_test = pl.col("is_test") & pl.col("dialect").is_null()
+    # Lean defines by `:=`, `where` or by cases; a specification language has no declaration without a body.
+    has_body = pl.col("code").str.contains(r"\{|:=|\bwhere\b|\n\s*\|") | pl.col("language").is_in(
+        ["tlaplus", "smtlib"]
+    )
+    return units.filter(pl.col("source").is_in(list(sources)) & has_body & ~plain_test).sort(
         "source", "path", "start_line", "symbol"
     )
 

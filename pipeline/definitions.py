@@ -15,6 +15,7 @@ from assets import (
     eval_queries,
     files,
     metrics,
+    negatives,
     pairs,
     repos,
     sections,
@@ -36,6 +37,7 @@ STAGES = [
     datasets,
     eval_queries,
     checkpoints,
+    negatives,
     metrics,
 ]
 

@@ -25,7 +25,12 @@ REFRESH_CORPUS = dg.define_asset_job(
     description="All pairs to the corpus.",
 )
 _NOT_CONFIGURED = dg.AssetSelection.assets(
-    *(f"stage_{name}" for name in ORDER if name not in CONFIGURED)
+    *(
+        each
+        for name in ORDER
+        if name not in CONFIGURED
+        for each in (f"stage_{name}", dg.AssetKey(["hard_negatives", name]))
+    )
 )
 BUILD = dg.define_asset_job(
     "build",

@@ -38,3 +38,24 @@ class Trainer(dg.ConfigurableResource):
             *("--tag", f"dagster.run_id={context.run.run_id}"),
         ]
         self.pipes.run(context=context, command=command, cwd=str(ROOT))
+
+    def mine(
+        self,
+        context: dg.AssetExecutionContext,
+        *,
+        curriculum: Path,
+        stage: str,
+        corpus: Path,
+        models: Path,
+        output: Path,
+    ) -> None:
+        """Mine the hard negatives of one stage into the folder `output`.
+
+        Raises:
+            dagster.Failure: the command failed; its own message is in the run's log.
+        """
+        command = [
+            *(self.python, "-m", "training.mine", "--config", str(curriculum), "--stage", stage),
+            *("--corpus", str(corpus), "--models", str(models), "--output", str(output)),
+        ]
+        self.pipes.run(context=context, command=command, cwd=str(ROOT))

@@ -3,7 +3,7 @@ from typing import Any
 import polars as pl
 
 from corpus import schema
-from corpus.heldout import documentation_queries, pool, sample
+from corpus.heldout import documentation_queries, formal_pool, pool, sample
 from tests.corpus.frames import LONG_CODE, pairs, units
 
 
@@ -53,6 +53,25 @@ def test_pool_leaves_out_what_has_no_body() -> None:
     found = pool(units(unit("a"), unit("b", code="fn declared(left: u64, right: u64) -> u64;")))
 
     assert found["unit_id"].to_list() == ["a"]
+
+
+def test_formal_pool_keeps_every_kind_of_the_sources_that_are_asked_about() -> None:
+    kept = {
+        "spec": {"kind": "spec_function", "dialect": "verus"},
+        "harness": {"is_test": True, "dialect": "kani"},
+        "lemma": {"language": "lean", "code": "theorem add_zero (n : Nat) : n + 0 = n := rfl"},
+        "cases": {"language": "lean", "code": "def f : Nat → Nat\n  | 0 => 1\n  | n => n"},
+        "operator": {"language": "tlaplus", "code": "Init == x = 0"},
+    }
+    dropped = {
+        "test": {"is_test": True},
+        "declared": {"code": "fn declared(left: u64, right: u64) -> u64;"},
+        "elsewhere": {"source": "other"},
+    }
+    rows = [unit(name, **changes) for name, changes in {**kept, **dropped}.items()]
+    found = formal_pool(units(*rows), {units(unit("a"))["source"][0]})
+
+    assert set(found["unit_id"]) == set(kept)
 
 
 def test_pool_is_in_the_order_of_place() -> None:

@@ -1,0 +1,88 @@
+"""`hard_negatives/…`: for each stage, documents near a query's own and wrong, by the stage before."""
+
+import dagster as dg
+import polars as pl
+
+from assets.checkpoints import CONFIGURED, pairs_of_recipe, stages_before, to_train_on
+from assets.common import OWNERS, markdown_table, told
+from common.hashing import digest
+from common.stages import ORDER, StageName
+from resources.lake import Lake
+from resources.project import Project
+from resources.trainer import Trainer
+
+VERSION = "1"
+_SHOWN = ["pair_id", "kind", "score", "positive_score", "file_context", "code"]
+
+
+def place_of_negatives(name: str) -> tuple[str, ...]:
+    """The folder of a stage's negatives."""
+    return ("negatives", f"stage_{name}")
+
+
+def _negatives(name: StageName) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=["hard_negatives", name],
+        deps=[pairs_of_recipe(CONFIGURED.get(name)), *stages_before(name)],
+        group_name="training",
+        kinds={"pytorch", "parquet"},
+        owners=OWNERS,
+        code_version=VERSION,
+        description=f"Hard negatives of the pairs that the stage `{name}` draws, mined by the checkpoint "
+        "it starts from and by BM25, and mutants of formal code; with each pair's consistency rank.",
+    )
+    def negatives(
+        context: dg.AssetExecutionContext, lake: Lake, project: Project, trainer: Trainer
+    ) -> dg.MaterializeResult:
+        place = place_of_negatives(name)
+        with told():
+            recipe = project.load_stage(name)
+            if not recipe.hard_negatives.per_pair:
+                return dg.MaterializeResult(
+                    data_version=dg.DataVersion("none"), metadata={"asked_for": False}
+                )
+            before = _version(lake, place)
+            trainer.mine(
+                context,
+                curriculum=project.curriculum_path(),
+                stage=name,
+                corpus=to_train_on(lake, project, recipe),
+                models=lake.path("models"),
+                output=lake.path(*place),
+            )
+            from training.checkpoint import read_manifest
+
+            manifest = read_manifest(lake.path(*place))
+        table = pl.read_parquet(lake.path(*place, "negatives.parquet"))
+        some = table.select(_SHOWN).gather_every(max(1, table.height // 8)).head(8)
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(digest(manifest["fingerprint"])),
+            metadata={
+                "asked_for": True,
+                "unchanged": before == manifest["fingerprint"],
+                "dagster/uri": str(lake.path(*place)),
+                "dagster/row_count": manifest["negatives"],
+                "pairs": manifest["pairs"],
+                "kinds": dg.MetadataValue.md(
+                    markdown_table(["kind", "negatives"], sorted(manifest["kinds"].items()))
+                ),
+                "consistency": dg.MetadataValue.md(
+                    markdown_table(
+                        ["own document among the", "pairs"], manifest["consistent"].items()
+                    )
+                ),
+                "preview": dg.MetadataValue.md(markdown_table(some.columns, some.iter_rows())),
+            },
+        )
+
+    return negatives
+
+
+NEGATIVES = [_negatives(name) for name in ORDER]
+
+
+def _version(lake: Lake, place: tuple[str, ...]) -> str:
+    from training.checkpoint import read_manifest
+
+    folder = lake.path(*place)
+    return read_manifest(folder)["fingerprint"] if (folder / "manifest.json").is_file() else ""

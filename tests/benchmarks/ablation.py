@@ -1,0 +1,195 @@
+"""What each ingredient of training does to each kind of query: `python -m tests.benchmarks.ablation OUTPUT`.
+
+Trains one small stage again and again, each time with one thing changed, and measures it on validation queries
+of both kinds: documentation (code alone) and judged (as search indexes them), by paired differences in MRR to
+the untouched base. Test queries are never read. Takes PROVENDER_LAKE's corpus and `eval_queries`; results are
+appended to OUTPUT (JSON lines), and what is there already is not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from common.device import pick
+from evaluation.compare import EvalSet, read_set, semantic_scores
+from evaluation.metrics import paired_difference, per_query, ranks
+from training.model import load_encoder, transformer_of
+from training.recipe import Recipe
+
+DOC_ONLY = {"query_kinds": {"doc": 1.0}, "pair_types": {"doc": 1.0, "dataset": 1.0}}
+NO_INDEX = {"indexed_share": 0.0}
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "default": {},
+    # Ingredients, one after the other.
+    "doc queries, code alone, no regularizer": {
+        "mixture": {**DOC_ONLY, **NO_INDEX},
+        "objective": {"feature_weight": 0},
+    },
+    "+ every query kind": {"mixture": NO_INDEX, "objective": {"feature_weight": 0}},
+    "+ documents as indexed, masked": {"objective": {"feature_weight": 0}},
+    "+ own sentence in 30 %": {"mixture": {"own_sentence_share": 0.3}},
+    "scores distilled instead": {
+        "objective": {"feature_weight": 0, "distillation": {"weight": 1.0}},
+    },
+    "scores distilled, too": {"objective": {"distillation": {"weight": 1.0}}},
+    # Negatives.
+    "batches of any language": {"batches": {"within": "anything"}},
+    "batches of one source": {"batches": {"within": "source"}},
+    "BM25 negatives": {"negatives": "bm25"},
+    "mined negatives": {"negatives": "mined"},
+    "mined and mutations": {"negatives": "all"},
+    "mined and mutations, consistent in 20": {
+        "negatives": "all",
+        "hard_negatives": {"consistency": 20},
+    },
+    # Scoring, weights, context.
+    "MaxSim": {"objective": {"scoring": "maxsim"}},
+    "without weights": {"mixture": {"weighted": False}},
+    "without file context": {"mixture": {"file_context": False}},
+    "with 20 % replay of general pairs": {
+        "mixture": {"domains": {"rust": 0.6, "formal": 0.2, "general": 0.2}}
+    },
+    "half of the adapter": {"adapter_scale": 0.5},
+}
+
+
+def main() -> None:
+    """Run what is missing, then print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--pairs", type=int, default=1280)
+    parser.add_argument("--only", nargs="*", default=list(VARIANTS))
+    options = parser.parse_args()
+    done = _read(options.output)
+    for name in options.only:
+        if name not in done:
+            done[name] = _run(name, options.pairs)
+            with options.output.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(done[name]) + "\n")
+            print(_row(done[name]), flush=True)
+    print(*map(_row, done.values()), sep="\n")
+
+
+def _read(path: Path) -> dict[str, dict[str, Any]]:
+    if not path.is_file():
+        return {}
+    rows = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    return {row["variant"]: row for row in rows}
+
+
+def _run(name: str, pairs: int) -> dict[str, Any]:
+    from training.fit import fit
+
+    lake = Path(os.environ["PROVENDER_LAKE"])
+    recipe = _recipe(VARIANTS[name], pairs)
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        corpus = lake / "corpus" / "split=train"
+        mined = _mine(recipe, corpus, work, VARIANTS[name].get("negatives"))
+        fitted = fit(recipe, corpus, work, negatives=mined)
+    took = time.perf_counter() - began
+    return {"variant": name, "seconds": round(took), **_measure(recipe, fitted.encoder)}
+
+
+def _recipe(changes: dict[str, Any], pairs: int) -> Recipe:
+    settings: dict[str, Any] = {
+        "learning_rate": 1e-3,
+        "mixture": {"max_pairs": pairs},
+        "objective": {"feature_weight": 3},
+    }
+    if changes.get("negatives"):
+        settings["hard_negatives"] = {"per_pair": 2}
+    for key, value in changes.items():
+        if key != "negatives":
+            nested = isinstance(value, dict)
+            settings[key] = {**settings.get(key, {}), **value} if nested else value
+    return Recipe.model_validate(settings)
+
+
+def _mine(recipe: Recipe, corpus: Path, work: Path, kinds: str | None) -> Path | None:
+    """The negatives of `recipe`, of the kinds that the variant has."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    from training.mine import mine_stage
+
+    if kinds is None:
+        return None
+    folder = work / "negatives"
+    mine_stage(recipe, corpus, work / "stage", folder)
+    table = pq.read_table(folder / "negatives.parquet")
+    # By BM25 alone: what only the model found is left out; else mutants are, or nothing is.
+    wanted = {
+        "bm25": pc.is_in(table["kind"], pc.pa.array(["bm25", "both"])),
+        "mined": pc.is_in(table["kind"], pc.pa.array(["model", "bm25", "both", "sibling"])),
+        "all": pc.is_valid(table["kind"]),
+    }[kinds]
+    pq.write_table(table.filter(wanted), folder / "negatives.parquet")
+    return folder
+
+
+def _sets() -> dict[str, EvalSet]:
+    lake = Path(os.environ["PROVENDER_LAKE"]) / "eval"
+    pool = lake / "pool_valid.parquet"
+    return {
+        "doc": read_set("doc", "code", lake / "doc_valid.parquet", pool),
+        "judged": read_set("judged", "indexed", lake / "judged_valid.parquet", pool),
+    }
+
+
+def _measure(recipe: Recipe, encoder: Any) -> dict[str, Any]:
+    """MRR and paired difference to the base, with its 95 % interval, by set."""
+    base = _base(recipe)
+    transformer_of(encoder).document_length = recipe.index_length
+    found: dict[str, Any] = {}
+    for name, ours in _values(encoder.eval()).items():
+        gain = paired_difference(ours, base[name])
+        found[name] = [round(each, 4) for each in (ours.mean(), gain.mean, gain.low, gain.high)]
+    return found
+
+
+_BASE: dict[str, np.ndarray] = {}
+
+
+def _base(recipe: Recipe) -> dict[str, np.ndarray]:
+    if not _BASE:
+        _BASE.update(_values(load_encoder(recipe, recipe.index_length).eval()))
+    return _BASE
+
+
+def _values(encoder: Any) -> dict[str, np.ndarray]:
+    """Reciprocal ranks by set: documentation, judged, and the judged ones that share few words."""
+    device = pick()
+    encoder.to(device.accelerator)
+    found: dict[str, np.ndarray] = {}
+    for name, asked in _sets().items():
+        scores = semantic_scores(encoder, asked, device.autocast())
+        values = per_query(ranks(scores, asked.answers))["MRR"]
+        found[name] = values
+        if name == "judged":
+            hard = np.array([each.startswith("hard") for each in asked.query_ids])
+            found["judged, plain"], found["judged, hard"] = values[~hard], values[hard]
+    encoder.to("cpu")
+    return found
+
+
+def _row(found: dict[str, Any]) -> str:
+    cells = [
+        f"{found[name][1]:+.3f} [{found[name][2]:+.3f}, {found[name][3]:+.3f}]"
+        for name in ("doc", "judged", "judged, plain", "judged, hard")
+    ]
+    return f"| {found['variant']} | " + " | ".join(cells) + f" | {found['seconds']} s |"
+
+
+if __name__ == "__main__":
+    main()
