@@ -60,8 +60,7 @@ def load_base(
 
 def _load(path: str, name: str, query_length: int, document_length: int) -> MultiVectorEncoder:
     _check_folder(Path(path), name)
-    modules = _read(path, "modules.json") or []
-    _check_modules(path, name, modules)
+    modules = _modules(path, name)
     kinds = [_kind(module) for module in modules]
     if _is_multi_vector(path, modules) or "Dense" in kinds:
         # A single-vector model's projection is sentence-transformers' to move to the tokens.
@@ -113,6 +112,15 @@ def _is_multi_vector(path: str, modules: list[dict[str, Any]]) -> bool:
     return config.get("model_type") in _MULTI_VECTOR
 
 
+def _modules(path: str, name: str) -> list[dict[str, Any]]:
+    """What `modules.json` lists; nothing where there is no such file."""
+    modules = _read(path, "modules.json")
+    if modules is None:
+        return []
+    _check_modules(path, name, modules)
+    return modules
+
+
 def _read(path: str, file: str) -> Any:
     """The JSON file `file` of a folder or hub name, null where there is none."""
     found = load_file_path(path, file)
@@ -145,7 +153,7 @@ def _check_modules(path: str, name: str, modules: Any) -> None:
     listed = isinstance(modules, list) and all(
         isinstance(each, dict) and {"type", "path"} <= each.keys() for each in modules
     )
-    if not listed:
+    if not listed or not modules:
         raise _unusable(name, "its modules.json does not list modules with their type and path")
     kinds = [_kind(module) for module in modules]
     unknown = sorted(set(kinds) - _SINGLE_VECTOR_MODULES)

@@ -19,6 +19,7 @@ from common.errors import ProvenderError
 from evaluation.documents import render
 from training.batches import plan
 from training.hard import Negatives, NoNegatives
+from training.model import Task, tokenize
 from training.pairs import Texts, draw, read_index
 from training.recipe import Mixture, Recipe
 
@@ -227,11 +228,11 @@ class EpochLoader:
         )
 
     def _chunks(
-        self, encoder: MultiVectorEncoder, texts: Sequence[str], task: str
+        self, encoder: MultiVectorEncoder, texts: Sequence[str], task: Task
     ) -> list[Features]:
         size = self._recipe.batches.chunk * (_QUERIES if task == "query" else 1)
         return [
-            encoder.preprocess(list(texts[start : start + size]), task=task)
+            tokenize(encoder, list(texts[start : start + size]), task)
             for start in range(0, len(texts), size)
         ]
 

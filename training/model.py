@@ -131,14 +131,26 @@ def add_adapter(encoder: MultiVectorEncoder, adapter: Adapter) -> PeftModel:
         ProvenderError: one of `adapter.targets` names no linear layer.
     """
     model = transformer_of(encoder).model
-    if adapter.targets is not None:
-        _check_targets(model, adapter.targets)
+    linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+    layers = [name for name in linear if not _BESIDE.fullmatch(name)]
+    names = sorted({name.rpartition(".")[2] for name in layers})
+    targets = names if adapter.targets is None else adapter.targets
+    for target in targets:
+        if not any(_is_named(layer, target) for layer in layers):
+            raise ProvenderError(
+                f"{type(model).__name__} has no linear layer named `{target}`; it has {', '.join(names)}.",
+                where="adapter.targets",
+                remedy="Name some of these, or leave `targets` out for all of them.",
+            )
+    others = (name for name in linear if name not in layers)
     config = LoraConfig(
         r=adapter.rank,
         lora_alpha=adapter.alpha,  # type: ignore[arg-type]  # peft computes with it, a float is fine
         lora_dropout=adapter.dropout,
-        target_modules=adapter.targets or "all-linear",
-        exclude_modules=_BESIDE,
+        target_modules=targets,
+        # peft warns of what it need not leave out.
+        exclude_modules=[each for each in others if any(_is_named(each, name) for name in targets)]
+        or None,
     )
     peft_model = get_peft_model(model, config)
     assert isinstance(peft_model, PeftModel)
@@ -147,23 +159,12 @@ def add_adapter(encoder: MultiVectorEncoder, adapter: Adapter) -> PeftModel:
 
 
 # A pooler's weights get no gradient from token vectors: adapting them would only stop DDP.
-_BESIDE = r"(.*\.)?(pooler|embeddings|head|classifier|lm_head)(\..*)?"
+_BESIDE = re.compile(r"(?:.*\.)?(?:pooler|embeddings|head|classifier|lm_head)(?:\..*)?")
 
 
-def _check_targets(model: nn.Module, targets: list[str]) -> None:
-    layers = [
-        name
-        for name, module in model.named_modules()
-        if isinstance(module, nn.Linear) and not re.fullmatch(_BESIDE, name)
-    ]
-    for target in targets:
-        if not any(name == target or name.endswith(f".{target}") for name in layers):
-            known = ", ".join(sorted({name.rpartition(".")[2] for name in layers}))
-            raise ProvenderError(
-                f"{type(model).__name__} has no linear layer named `{target}`; it has {known}.",
-                where="adapter.targets",
-                remedy="Name some of these, or leave `targets` out for all of them.",
-            )
+def _is_named(layer: str, target: str) -> bool:
+    """As peft compares them."""
+    return layer == target or layer.endswith(f".{target}")
 
 
 def load_adapter(encoder: MultiVectorEncoder, folder: Path) -> None:
@@ -180,9 +181,12 @@ def load_adapter(encoder: MultiVectorEncoder, folder: Path) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what peft warns of, missing tensors, is an error here
             adapted = PeftModel.from_pretrained(transformer.model, str(folder))
-        missing = sorted(get_peft_model_state_dict(adapted).keys() - saved)
-        if missing:
-            raise ValueError(f"it lacks {len(missing)} tensors, {missing[0]} among them")
+        for what, odd in (
+            ("lacks", get_peft_model_state_dict(adapted).keys() - saved.keys()),
+            ("has no use for", saved.keys() - get_peft_model_state_dict(adapted).keys()),
+        ):
+            if odd:
+                raise ValueError(f"it {what} {len(odd)} tensors, {min(odd)} among them")
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
         raise ProvenderError(
             f"The adapter cannot be loaded: {' '.join(str(error).split()).rstrip('.')}.",
@@ -237,7 +241,10 @@ def enable_checkpointing(encoder: MultiVectorEncoder) -> None:
             where="gradient_checkpointing",
             remedy="Set it to false, and lower batch_size or document_length where memory is short.",
         )
-    encoder.gradient_checkpointing_enable({"use_reentrant": False})
+    with warnings.catch_warnings():
+        # sentence-transformers 6.2 calls it by the name that it had before transformers 5.23.
+        warnings.simplefilter("ignore", FutureWarning)
+        encoder.gradient_checkpointing_enable({"use_reentrant": False})
     for layer in layers:
         layer.register_forward_pre_hook(_recompute_where_gradients_flow)
 

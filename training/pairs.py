@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from common.atomic import replacing
-from common.errors import ProvenderError
+from common.errors import ProvenderError, hint
 from training.recipe import Mixture, Recipe
 
 TEXTS = [
@@ -145,6 +145,26 @@ def draw(index: Index, mixture: Mixture, seed: int) -> np.ndarray:
             rows = np.flatnonzero(of_domain == index.domains.index(name))
             chosen[rows[: round(share * mixture.max_pairs)]] = True
     return order[chosen]
+
+
+def pairs_of(recipe: Recipe, lake: Path) -> Path:
+    """Where `lake` has the pairs that `recipe` asks for.
+
+    Raises:
+        ProvenderError: it has no such data set.
+    """
+    if recipe.dataset is None:
+        return lake / "corpus" / "split=train"
+    place = lake / "datasets" / f"{recipe.dataset}.parquet"
+    if not place.is_file():
+        made = [each.stem for each in place.parent.glob("*.parquet")]
+        known = f"; {hint(recipe.dataset, made)}" if made else ""
+        raise ProvenderError(
+            f"There is no data set `{recipe.dataset}`{known}.",
+            where=str(place),
+            remedy="Correct `dataset` in the recipe, or run `provender datasets` first.",
+        )
+    return place
 
 
 class Texts:

@@ -11,6 +11,7 @@ from common.config import Settings, load
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class Adapter(Settings):
@@ -21,7 +22,7 @@ class Adapter(Settings):
     dropout: Fraction = 0.0
     targets: Annotated[list[str], Field(min_length=1)] | None = Field(
         default=None,
-        description="names of the linear layers that are adapted; by default all of attention and feed-forward",
+        description="names of the linear layers that are adapted; by default of attention and feed-forward",
     )
 
 
@@ -71,6 +72,48 @@ class Batching(Settings):
     accumulate: Positive = Field(default=1, description="batches whose gradients make one step")
 
 
+class Negatives(Settings):
+    """How hard negatives are found, and which are kept."""
+
+    per_pair: Positive = Field(default=7, description="negatives of a pair, at most")
+    mutations: Annotated[int, Field(ge=0)] = Field(
+        default=2, description="of those, mutants of the positive; formal code only"
+    )
+    mutated_kinds: list[str] = Field(
+        default=["property", "specification"],
+        description="kinds of query that a mutant can answer wrongly: keywords it still answers",
+    )
+    spoken_share: Share = Field(
+        default=0.7,
+        description="share of a changed clause's words that the query must say: a query that does not "
+        "speak of the clause is still answered by the mutant",
+    )
+    pool_size: Positive = Field(
+        default=20_000,
+        description="documents of a language that are searched together at most; exact search costs "
+        "their number times that of the queries",
+    )
+    candidates: Positive = Field(
+        default=50, description="documents taken from each ranking, the model's and BM25's"
+    )
+    threshold: Share | None = Field(
+        default=0.95,
+        description="a candidate that scores above this share of the positive's score is taken for "
+        "another answer, and dropped",
+    )
+    lexical_threshold: Share | None = Field(
+        default=0.95, description="the same for BM25 scores; null keeps every candidate, as above"
+    )
+    floor: Share | None = Field(
+        default=None,
+        description="a candidate below this share of the score is too easy, and dropped",
+    )
+    top_k: Positive | None = Field(
+        default=None, description="a pair whose own document ranks below has no mined negatives"
+    )
+    seed: int = 7
+
+
 class HardNegatives(Settings):
     """Documents beside a query's own that are near to it and wrong."""
 
@@ -81,6 +124,7 @@ class HardNegatives(Settings):
         default=None,
         description="leave out a pair whose own document is not among so many first for its query",
     )
+    mining: Negatives = Negatives()
 
 
 class Mixture(Settings):

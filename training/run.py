@@ -20,7 +20,7 @@ try:
     import yaml
 
     from common.atomic import replacing_folder, write_json, write_text
-    from common.errors import ProvenderError, hint
+    from common.errors import ProvenderError
     from training.checkpoint import (
         MANIFEST,
         PROVENANCE,
@@ -33,8 +33,10 @@ try:
         read_manifest,
         write_provenance,
     )
-    from training.pipes import session
     from training.curriculum import is_curriculum, load_recipes
+    from training.mine import mine_stage
+    from training.pairs import pairs_of
+    from training.pipes import session
     from training.recipe import Recipe
 except KeyboardInterrupt:  # Ctrl-C while the libraries load: nothing was begun
     sys.exit(130)
@@ -80,26 +82,6 @@ def train(recipe: Recipe, stage: Stage) -> dict[str, Any]:
     for work in stage.output.parent.glob(f".{stage.output.name}-*.work"):
         shutil.rmtree(work, ignore_errors=True)  # of older recipes too, which nobody resumes now
     return {**result, "trained": True}
-
-
-def pairs_of(recipe: Recipe, lake: Path) -> Path:
-    """Where `lake` has the pairs that `recipe` asks for.
-
-    Raises:
-        ProvenderError: it has no such data set.
-    """
-    if recipe.dataset is None:
-        return lake / "corpus" / "split=train"
-    place = lake / "datasets" / f"{recipe.dataset}.parquet"
-    if not place.is_file():
-        made = [each.stem for each in place.parent.glob("*.parquet")]
-        known = f"; {hint(recipe.dataset, made)}" if made else ""
-        raise ProvenderError(
-            f"There is no data set `{recipe.dataset}`{known}.",
-            where=str(place),
-            remedy="Correct `dataset` in the recipe, or run `provender datasets` first.",
-        )
-    return place
 
 
 def _work(output: Path, current: str) -> Path:
@@ -196,7 +178,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--stage", help="of a curriculum, the one stage to train")
     parser.add_argument("--stages", help="of a curriculum, the profile of stages")
     parser.add_argument("--corpus", type=Path, help="Parquet table or folder of training pairs")
-    parser.add_argument("--output", type=Path, help="folder of the checkpoint; of a curriculum, of all")
+    parser.add_argument(
+        "--output", type=Path, help="folder of the checkpoint; of a curriculum, of all"
+    )
     parser.add_argument("--valid", type=Path, help="validation pairs to watch the run by")
     parser.add_argument("--judged", type=Path, help="folder with judged validation queries")
     parser.add_argument("--negatives", type=Path, help="folder that training.negatives wrote")
@@ -250,17 +234,29 @@ def _stage(options: argparse.Namespace, recipe: Recipe, lake: Path) -> Stage:
 
     models = options.output or lake / "models"
     alone = options.output and not is_curriculum(options.config)
+    output = models if alone else models / f"stage_{recipe.stage}"
+    corpus = options.corpus or pairs_of(recipe, lake)
     return Stage(
-        corpus=options.corpus or pairs_of(recipe, lake),
-        output=models if alone else models / f"stage_{recipe.stage}",
+        corpus=corpus,
+        output=output,
         tracking_uri=options.tracking_uri,
         tags=tuple(options.tag),
         valid=place(options.valid, "corpus", "split=valid"),
         judged=place(options.judged, "eval"),
-        negatives=place(options.negatives, "negatives", f"stage_{recipe.stage}"),
+        negatives=options.negatives or _mined(recipe, corpus, output),
         devices=options.devices,
         nodes=options.nodes,
     )
+
+
+def _mined(recipe: Recipe, corpus: Path, output: Path) -> Path | None:
+    """The negatives of a checkpoint, beside the folder of checkpoints; mined where they are not of today."""
+    if not recipe.hard_negatives.per_pair:
+        return None
+    folder = output.parent.parent / "negatives" / output.name
+    if _rank() == 0:
+        mine_stage(recipe, corpus, output, folder)
+    return folder
 
 
 def _devices(text: str) -> int | str:

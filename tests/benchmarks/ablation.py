@@ -1,9 +1,9 @@
 """What each ingredient of training does to each kind of query: `python -m tests.benchmarks.ablation OUTPUT`.
 
-Trains one small stage again and again, each time with one thing changed, and measures it on validation queries
-of both kinds: documentation (code alone) and judged (as search indexes them), by paired differences in MRR to
-the untouched base. Test queries are never read. Takes PROVENDER_LAKE's corpus and `eval_queries`; results are
-appended to OUTPUT (JSON lines), and what is there already is not run again.
+Trains one small stage again and again, each time with one thing changed, and measures it on validation
+queries of both kinds, documentation (code alone) and judged (as search indexes them): paired differences in
+MRR to the untouched base. Test queries are never read. Takes PROVENDER_LAKE's corpus and `eval_queries`;
+results are appended to OUTPUT (JSON lines), and what is there already is not run again.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from common.device import pick
 from evaluation.compare import EvalSet, read_set, semantic_scores
@@ -118,9 +120,6 @@ def _recipe(changes: dict[str, Any], pairs: int) -> Recipe:
 
 def _mine(recipe: Recipe, corpus: Path, work: Path, kinds: str | None) -> Path | None:
     """The negatives of `recipe`, of the kinds that the variant has."""
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
     from training.mine import mine_stage
 
     if kinds is None:
@@ -128,13 +127,13 @@ def _mine(recipe: Recipe, corpus: Path, work: Path, kinds: str | None) -> Path |
     folder = work / "negatives"
     mine_stage(recipe, corpus, work / "stage", folder)
     table = pq.read_table(folder / "negatives.parquet")
-    # By BM25 alone: what only the model found is left out; else mutants are, or nothing is.
     wanted = {
-        "bm25": pc.is_in(table["kind"], pc.pa.array(["bm25", "both"])),
-        "mined": pc.is_in(table["kind"], pc.pa.array(["model", "bm25", "both", "sibling"])),
-        "all": pc.is_valid(table["kind"]),
-    }[kinds]
-    pq.write_table(table.filter(wanted), folder / "negatives.parquet")
+        "bm25": {"bm25", "both"},
+        "mined": {"model", "bm25", "both", "sibling"},
+    }.get(kinds)
+    if wanted is not None:
+        kept = [each in wanted for each in table["kind"].to_pylist()]
+        pq.write_table(table.filter(pa.array(kept)), folder / "negatives.parquet")
     return folder
 
 

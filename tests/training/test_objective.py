@@ -144,8 +144,12 @@ def _mined(folder: Path, rows: list[dict[str, Any]], ranks: dict[str, int] | Non
 
 def _negative(of: int, rank: int, cluster: str | None, code: str) -> dict[str, Any]:
     return {
-        **{"pair_id": f"pair{of}", "rank": rank, "cluster_id": cluster, "code": code},
-        **{"prose": f"about {code}", "file_context": "alpha/x.rs"},
+        "pair_id": f"pair{of}",
+        "rank": rank,
+        "cluster_id": cluster,
+        "code": code,
+        "prose": f"about {code}",
+        "file_context": "alpha/x.rs",
     }
 
 

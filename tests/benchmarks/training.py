@@ -1,0 +1,154 @@
+"""Steps of training against sentence-transformers' own trainer: `python -m tests.benchmarks.training`.
+
+Same model and adapter, same pairs of the lake's corpus, same lengths, batch, loss (XTR) and precision, in
+turns within one run. Ours runs twice: a batch in one piece in random order, as theirs does, and with length
+buckets and chunks. Prints pairs a second as ratios to theirs, and the share of time in which ours does not
+train.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+
+from common.device import pick
+from resources.lake import Lake
+from training.fit import fit
+from training.model import add_adapter, load_encoder
+from training.pairs import Texts, draw, read_index
+from training.recipe import Recipe
+
+_STEPS = 12
+_WARM = 3
+_TURNS = 3
+_BATCH = 32
+
+PIECE: dict[str, Any] = {"within": "anything", "window": 1, "chunk": _BATCH}
+BUCKETS: dict[str, Any] = {"within": "anything", "window": 8, "chunk": 8}
+
+
+def recipe(batches: dict[str, Any]) -> Recipe:
+    """Twelve steps and a few to warm up, without what the other trainer has not."""
+    return Recipe.model_validate(
+        {
+            "batch_size": _BATCH,
+            "mixture": {"max_pairs": _BATCH * (_STEPS + _WARM), "indexed_share": 1.0},
+            "batches": batches,
+            "save_every_steps": 1000,
+        }
+    )
+
+
+def ours(corpus: Path, batches: dict[str, Any]) -> tuple[float, float]:
+    """Pairs a second of training, and the share of time that is not training."""
+    with tempfile.TemporaryDirectory() as folder:
+        clock = _Clock()
+        fitted = fit(recipe(batches), corpus, Path(folder), callbacks=lambda _: [clock])
+        return rate(clock.times), fitted.speed["waited_share"]
+
+
+def rate(times: list[float]) -> float:
+    """Pairs a second of all steps but the first ones, by when each ended."""
+    return _BATCH * (len(times) - _WARM) / (times[-1] - times[_WARM - 1])
+
+
+class _Clock(lightning.Callback):
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def on_train_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self.times.append(time.perf_counter())
+
+
+def theirs(corpus: Path) -> float:
+    """The same of sentence-transformers' trainer."""
+    from datasets import Dataset
+    from sentence_transformers import MultiVectorEncoderTrainer, MultiVectorEncoderTrainingArguments
+    from sentence_transformers.multi_vector_encoder.losses import (
+        MultiVectorMultipleNegativesRankingLoss,
+    )
+    from sentence_transformers.multi_vector_encoder.scoring import XTRScores
+    from transformers import TrainerCallback
+
+    from evaluation.documents import render
+
+    asked = recipe(PIECE)
+    with tempfile.TemporaryDirectory() as folder:
+        index = read_index(corpus, asked)
+        drawn = draw(index, asked.mixture, asked.seed)
+        drawn.sort()
+        rows = Texts.write(corpus, drawn, Path(folder) / "t.arrow").rows(drawn)
+        documents = [
+            render({**row, "code": row["positive"], "prose": row["doc_rest"]}, "indexed")
+            for row in rows
+        ]
+        data = Dataset.from_dict({"query": [row["query"] for row in rows], "document": documents})
+        times: list[float] = []
+
+        class Clock(TrainerCallback):
+            def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+                times.append(time.perf_counter())
+
+        encoder = load_encoder(asked)
+        add_adapter(encoder, asked.adapter)
+        loss = MultiVectorMultipleNegativesRankingLoss(
+            encoder, scale=1 / asked.objective.temperature, similarity_fct=XTRScores(256)
+        )
+        device = pick()
+        arguments = MultiVectorEncoderTrainingArguments(
+            output_dir=folder,
+            num_train_epochs=1,
+            per_device_train_batch_size=_BATCH,
+            learning_rate=asked.learning_rate,
+            bf16=device.precision == "bf16",
+            use_cpu=device.accelerator == "cpu",
+            save_strategy="no",
+            logging_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+        )
+        MultiVectorEncoderTrainer(
+            model=encoder, args=arguments, train_dataset=data, loss=loss, callbacks=[Clock()]
+        ).train()
+    return rate(times)
+
+
+def main() -> int:
+    """Print the table; 1 where the lake has no corpus yet."""
+    corpus = Lake().path("corpus", "split=train")
+    if not corpus.is_dir():
+        print("No corpus: run `make demo` first.", file=sys.stderr)
+        return 1
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    torch.set_num_threads(os.cpu_count() or 1)
+    peers, pieces, buckets, waits = [], [], [], []
+    for _ in range(_TURNS):
+        peers.append(theirs(corpus))
+        pieces.append(ours(corpus, PIECE)[0])
+        rate, waited = ours(corpus, BUCKETS)
+        buckets.append(rate)
+        waits.append(waited)
+    peer = max(peers)
+    print(f"pairs/s                          best of {_TURNS}  ratio")
+    print(f"sentence-transformers' trainer   {peer:8.1f}")
+    print(
+        f"ours, a batch in one piece       {max(pieces):8.1f}  {max(pieces) / peer:5.2f}  (limit: 1.0)"
+    )
+    print(
+        f"ours, by length in chunks        {max(buckets):8.1f}  {max(buckets) / peer:5.2f}  (limit: 1.25)"
+    )
+    print(f"ours, time outside of training   {min(waits):8.1%}         (limit: 5 %)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
