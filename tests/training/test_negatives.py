@@ -122,19 +122,33 @@ def test_the_order_of_rows_and_the_chunks_change_nothing(
     np.testing.assert_allclose(again.negatives["score"], expected.negatives["score"], atol=1e-5)
 
 
-_HARD = {"query": "parse the date", "positive": "fn parse_date(text) { self.date.parse() }"}
+_HARD = {
+    "query": "parse the date",
+    "positive": "fn parse_date(text) { self.date.parse() }",
+    "symbol": "Owner::Inner::symbol0",
+}
 
 
 @pytest.mark.parametrize(
     "changes",
     [
         {"cluster_id": "unit0"},
-        {"file_context": "alpha/file0.rs", "symbol": "symbol0"},
+        {"file_context": "alpha/file0.rs", "symbol": "Owner::Inner::symbol0"},
+        {"file_context": "alpha/file0.rs", "symbol": "Owner"},
+        {"file_context": "alpha/file0.rs", "symbol": "Owner::Inner"},
         {"positive": "fn parse_date(text) {\n    self.date.parse()\n}"},
         {"query": "Parse the date"},
         {"language": "python"},
     ],
-    ids=["near-duplicate", "same symbol", "equal code", "equal query", "another language"],
+    ids=[
+        "near-duplicate",
+        "same symbol",
+        "its module",
+        "its type",
+        "equal code",
+        "equal query",
+        "another language",
+    ],
 )
 def test_other_right_answers_are_no_negatives(
     encoder: MultiVectorEncoder, changes: dict[str, str]
