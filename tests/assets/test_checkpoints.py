@@ -16,8 +16,8 @@ from resources.lake import Lake
 from resources.project import Project
 from resources.trainer import Trainer
 from tests.assets.test_datasets import Noted, fill
-from tests.tiny import write_curriculum
 from tests.corpus.test_datasets import corpus, pair
+from tests.tiny import write_curriculum
 
 ROOT = Path(__file__).parents[2]
 MANIFEST = "sources: [{name: demo, kind: git, url: https://example.org/demo.git, ref: main}]"
