@@ -23,7 +23,7 @@ from evaluation.bm25 import bm25_scores
 from evaluation.documents import render
 from evaluation.retrieve import encode, maxsim_scores
 from training.mutations import Mutation, mutate
-from training.pools import Row, Shard, shape_of, shards, traits
+from training.pools import Row, Shard, right_answers, shape_of, shards
 from training.recipe import Negatives
 from training.spoken import spoken_of
 
@@ -90,7 +90,8 @@ def mine(
     Languages are searched apart, and one of more than `pool_size` documents in shards: whole files side
     by side, drawn by a hash. In its shard, a query meets every document by exact MaxSim (Khattab and
     Zaharia 2020) and by BM25, as search would index them (path, prose, code). Never negatives: documents
-    of the pair's cluster, of its symbol in its file, of equal code, and the answers of an equal query.
+    of the pair's cluster, of its symbol in its file or of the type around it, of equal code, and the
+    answers of an equal query.
 
     Candidates are both rankings' tops, and lemmas whose conclusion has the positive's shape. Those near
     or above the positive's own score are dropped (positive-aware mining, Moreira et al. 2024,
@@ -283,7 +284,7 @@ def _search(
             mine = column[own[start + at]]
             score = maxsim_scores([queries[row["query"]]], [vectors[mine]])
             allowed = np.ones(len(pool), dtype=bool)
-            allowed[[each for trait in traits(row) for each in shard.kin[trait]]] = False
+            allowed[right_answers(row, shard)] = False
             yield (
                 row,
                 _Place(

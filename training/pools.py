@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from training.mutations.source import squeezed
 
 Row = Mapping[str, Any]
 """A pair, as `training.negatives.COLUMNS` names its columns."""
+
+_MEMBER = re.compile(r"::|\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ def _shard(groups: list[list[Row]]) -> Shard:
     kin: dict[tuple[str, Any], list[int]] = defaultdict(list)
     shapes: dict[str, list[int]] = defaultdict(list)
     for at, group in enumerate(groups):
-        for trait in {trait for row in group for trait in traits(row)}:
+        for trait in {trait for row in group for trait in _traits(row)}:
             kin[trait].append(at)
         if shape := shape_of(group[0]):
             shapes[shape].append(at)
@@ -61,7 +64,7 @@ def _shard(groups: list[list[Row]]) -> Shard:
     return Shard(rows, documents, kin, shapes)
 
 
-def traits(row: Row) -> list[tuple[str, Any]]:
+def _traits(row: Row) -> list[tuple[str, Any]]:
     """A document that shares one of these with a pair is, or may be, another right answer."""
     return [
         ("cluster", row["cluster_id"]),
@@ -71,5 +74,19 @@ def traits(row: Row) -> list[tuple[str, Any]]:
     ]
 
 
+def right_answers(row: Row, shard: Shard) -> list[int]:
+    """The documents of `shard` that cannot be negatives of the pair `row`, its own among them.
+
+    Those that share a trait with it, and the types and namespaces of its file that it stands in: they
+    may show it.
+    """
+    owners = [
+        ("place", (row["file_context"], row["symbol"][: mark.start()]))
+        for mark in _MEMBER.finditer(row["symbol"])
+    ]
+    return [at for trait in [*_traits(row), *owners] for at in shard.kin.get(trait, [])]
+
+
 def shape_of(row: Row) -> str | None:
+    """The shape of the positive's conclusion, where it is a lemma."""
     return conclusion_shape(row["positive"], row["language"], row["dialect"])

@@ -314,6 +314,20 @@ def test_equal_sides_are_not_compared_otherwise(
     assert not names & {"flipped_equality", "flipped_comparison"}
 
 
+@pytest.mark.parametrize(
+    ("code", "count"),
+    [
+        ("THEOREM \\A x : x \\in T", 1),
+        ("F == {x \\in S : x \\in T}", 1),  # the second
+        ("F == {f[x] : x \\in T}", 0),
+        ("F == \\A x \\in S : \\E y \\in T : p(x, y)", 0),
+    ],
+)
+def test_what_binds_a_name_states_no_membership(code: str, count: int) -> None:
+    names = [each.name for each in mutate(code, "tlaplus", None, seed=1)]
+    assert names.count("flipped_membership") == count
+
+
 def test_a_conjunct_that_is_there_twice_is_not_dropped() -> None:
     code = "#[ensures(p(x) && q(x) && p(x))]\nfn f() {}"
     dropped = [
