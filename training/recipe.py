@@ -185,7 +185,8 @@ class Watch(Settings):
         default=None, description="steps between two looks; by default four looks in a run"
     )
     queries: Positive = Field(
-        default=100, description="validation queries of each domain and kind, at most"
+        default=100,
+        description="validation queries of each domain and kind, at most; twice as many of judged ones",
     )
     documents: Positive = Field(
         default=500, description="documents of each domain that they search, at least"

@@ -22,6 +22,7 @@ from evaluation.documents import render
 from evaluation.metrics import per_query, ranks
 from evaluation.retrieve import encode, maxsim_scores
 from training.recipe import Recipe
+from training.recipe import Watch as WatchSettings
 
 if TYPE_CHECKING:
     from sentence_transformers import MultiVectorEncoder
@@ -79,7 +80,7 @@ class Watch:
         for domain, rows in _by_domain(_read(valid)):
             self._add(domain, rows, recipe)
         if judged is not None:
-            self._add_judged(judged, recipe.watch.documents)
+            self._add_judged(judged, recipe.watch)
         if not self.sets:
             raise ProvenderError(
                 "No validation pair is there to watch the run by.",
@@ -145,22 +146,25 @@ class Watch:
             if some
         ]
 
-    def _add_judged(self, folder: Path, documents: int) -> None:
+    def _add_judged(self, folder: Path, watch: WatchSettings) -> None:
         for domain, infix in _JUDGED.items():
             queries, pool = (folder / f"{name}{infix}_valid.parquet" for name in ("judged", "pool"))
             if not queries.is_file() or ds.dataset(queries).count_rows() == 0:
                 continue
             found = read_set(f"judged_{domain}", "indexed", queries, pool)
+            # Twice as many as of other kinds, since people wrote them; spread over the file, which has an order.
+            step = max(1, -(-len(found.queries) // (2 * watch.queries)))
+            queries, answers = found.queries[::step], found.answers[::step]
             # All answers, and others from the whole pool up to the number that is asked for.
-            wanted = sorted({place for each in found.answers for place in each})
+            wanted = sorted({place for each in answers for place in each})
             others = np.delete(np.arange(len(found.documents)), wanted)
-            missing = max(0, documents - len(wanted))
+            missing = max(0, watch.documents - len(wanted))
             step = max(1, len(others) // max(1, missing))
             kept = sorted([*wanted, *others[::step][:missing].tolist()])
             position = {place: number for number, place in enumerate(kept)}
             self.pools[found.name] = [found.documents[place] for place in kept]
-            answers = [[position[place] for place in each] for each in found.answers]
-            self.sets.append(WatchSet(domain, "judged", found.name, found.queries, answers))
+            placed = [[position[place] for place in each] for each in answers]
+            self.sets.append(WatchSet(domain, "judged", found.name, queries, placed))
 
 
 def mrr(found: Mapping[str, float]) -> dict[tuple[str, str], float]:
