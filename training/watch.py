@@ -152,7 +152,7 @@ class Watch:
             if not queries.is_file() or ds.dataset(queries).count_rows() == 0:
                 continue
             found = read_set(f"judged_{domain}", "indexed", queries, pool)
-            # Twice as many as of other kinds, since people wrote them; spread over the file, which has an order.
+            # Twice as many as of other kinds, since people wrote them; spread over the file.
             step = max(1, -(-len(found.queries) // (2 * watch.queries)))
             queries, answers = found.queries[::step], found.answers[::step]
             # All answers, and others from the whole pool up to the number that is asked for.
