@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -183,7 +184,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--valid", type=Path, help="validation pairs to watch the run by")
     parser.add_argument("--judged", type=Path, help="folder with judged validation queries")
-    parser.add_argument("--negatives", type=Path, help="folder that training.negatives wrote")
+    parser.add_argument("--negatives", type=Path, help="folder that training.mine wrote")
     parser.add_argument("--devices", type=_devices, default=1, help="devices of a node, or `auto`")
     parser.add_argument("--nodes", type=int, default=1, help="nodes that train one model")
     parser.add_argument("--tracking-uri", help="MLflow tracking URI; without it nothing is tracked")
@@ -206,6 +207,7 @@ def main(arguments: list[str] | None = None) -> int:
             shown = [recipe.model_dump(mode="json") for recipe in recipes]
             print(yaml.safe_dump_all(shown, sort_keys=False), end="")
             return 0
+        _check_processes(recipes, options)
         with session() as pipes:
             for recipe in recipes:
                 stage = _stage(options, recipe, lake)
@@ -222,6 +224,17 @@ def main(arguments: list[str] | None = None) -> int:
         print("stopped; the same command continues at the last saved step", file=sys.stderr)
         return 130
     return 0
+
+
+def _check_processes(recipes: Sequence[Recipe], options: argparse.Namespace) -> None:
+    """Processes that train together end with their stage: the next stage needs others."""
+    launched = "TORCHELASTIC_RUN_ID" in os.environ or int(os.environ.get("SLURM_NTASKS", "1")) > 1
+    if len(recipes) > 1 and (launched or options.devices != 1 or options.nodes != 1):
+        raise ProvenderError(
+            f"Several processes train one stage at a time, not {len(recipes)}.",
+            where="--stage",
+            remedy=f"Name one of them: {', '.join(recipe.stage for recipe in recipes)}.",
+        )
 
 
 def _stage(options: argparse.Namespace, recipe: Recipe, lake: Path) -> Stage:

@@ -16,13 +16,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.tiny import pair, tiny_recipe, write_corpus, write_recipe
+from tests.tiny import pair, tiny_recipe, write_corpus, write_curriculum, write_recipe
 from tests.training.reading import token_batches
 from training.data import Batches, EpochLoader, TokenBatch
 from training.hard import Mined
 from training.model import add_adapter, load_encoder
 from training.module import LateInteraction, Tokens, mean_scores
 from training.recipe import Recipe
+from training.run import main
 
 ROOT = Path(__file__).parents[2]
 
@@ -291,3 +292,22 @@ def test_two_processes_train_as_one(corpus: Path, tiny_model: Path, tmp_path: Pa
         assert ours == pytest.approx(theirs, abs=2e-4)
     for name, weight in one["weights"].items():
         torch.testing.assert_close(two["weights"][name], weight, atol=2e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("options", "variables"),
+    [(["--devices", "2"], {}), (["--nodes", "2"], {}), ([], {"TORCHELASTIC_RUN_ID": "a run"})],
+)
+def test_several_processes_are_given_one_stage(
+    options: list[str],
+    variables: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "train.yaml").write_text("seed: 1\n", encoding="utf-8")
+    config = write_curriculum(tmp_path, "general", "rust")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert main(["--config", str(config), "--corpus", str(tmp_path), *options]) == 1
+    assert "one stage at a time, not 2" in capsys.readouterr().err
