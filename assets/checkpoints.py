@@ -168,16 +168,15 @@ def model(lake: Lake) -> dg.MaterializeResult:
 
 def lineage(manifest: dict) -> str:
     """The sources of a checkpoint, stage by stage, as a Markdown table: revision, licence, pairs."""
+    from evaluation.report import stages_of
+
     columns = ["source", "revision", "license", "pairs"]
-    stages = [manifest, *manifest.get("lineage", [])]
-    return markdown_table(
-        ["stage", *columns],
-        (
-            [stage["stage"], *(row[name] for name in columns)]
-            for stage in reversed(stages)
-            for row in stage["sources"]
-        ),
+    rows = (
+        [stage["stage"], *(row[name] for name in columns)]
+        for stage in stages_of(manifest)
+        for row in stage["sources"]
     )
+    return markdown_table(["stage", *columns], rows)
 
 
 def retention(manifest: dict) -> str:
@@ -198,30 +197,22 @@ def retention(manifest: dict) -> str:
 
 def matrix(manifest: dict) -> str:
     """Validation MRR after each stage, by domain and kind of query, as a Markdown table."""
-    stages = [
-        each for each in reversed([manifest, *manifest.get("lineage", [])]) if each["retention"]
-    ]
-    if not stages:
+    from evaluation.report import retention_matrix
+
+    found = retention_matrix(manifest)
+    if found is None:
         return "no validation pairs"
-    first = stages[0]["retention"]["rows"]
-    columns = [("base", {_key(row): row["MRR"] for row in first if row["scale"] == 0})]
-    for stage in stages:
-        kept = stage["retention"]
-        rows = [row for row in kept["rows"] if row["scale"] == kept["scale"]]
-        columns.append((stage["stage"], {_key(row): row["MRR"] for row in rows}))
-    keys = dict.fromkeys(key for _, values in columns for key in values)
     return markdown_table(
-        ["domain", "kind", *(name for name, _ in columns)],
-        ([*key, *(_rounded(values.get(key)) for _, values in columns)] for key in keys),
+        ["domain", "kind", *found["columns"]],
+        (
+            [
+                row["domain"],
+                row["kind"],
+                *(None if v is None else round(v, 3) for v in row["cells"]),
+            ]
+            for row in found["rows"]
+        ),
     )
-
-
-def _key(row: dict) -> tuple[str, str]:
-    return row["domain"], row["kind"]
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 3)
 
 
 def _manifest(lake: Lake, place: tuple[str, ...]) -> dict:

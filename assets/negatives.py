@@ -39,7 +39,8 @@ def _negatives(name: StageName) -> dg.AssetsDefinition:
             recipe = project.load_stage(name)
             if not recipe.hard_negatives.per_pair:
                 return dg.MaterializeResult(
-                    data_version=dg.DataVersion("none"), metadata={"asked_for": False}
+                    data_version=dg.DataVersion("none"),
+                    metadata={"asked_for": False, "unchanged": True},
                 )
             before = _version(lake, place)
             trainer.mine(

@@ -113,6 +113,8 @@ def render_report(facts: Facts) -> str:
         styles=_by_style(facts.ranks),
         misses=_misses(facts.ranks),
         manifest=facts.manifest,
+        stages=stages_of(facts.manifest),
+        retention=retention_matrix(facts.manifest),
         pool=facts.pool,
         kept_out=facts.kept_out,
         plots=[
@@ -121,6 +123,44 @@ def render_report(facts: Facts) -> str:
             ("Training pairs by source and type", _pairs(facts.pairs)),
         ],
     )
+
+
+def stages_of(manifest: Row) -> list[Row]:
+    """The stages that a checkpoint went through, the first one first: `stage`, `sources`, `retention`."""
+    return [*reversed(manifest["lineage"]), manifest]
+
+
+def retention_matrix(manifest: Row) -> dict[str, Any] | None:
+    """Validation MRR of the base and after each stage, by domain and kind of query.
+
+    Null where no stage was watched.
+
+    Returns:
+        `columns`, the base and the stages, and `rows` with `domain`, `kind` and a cell for each column.
+    """
+    watched = [stage for stage in stages_of(manifest) if stage["retention"]]
+    if not watched:
+        return None
+    columns = {"base": _at(watched[0]["retention"], 0.0)}
+    columns |= {
+        each["stage"]: _at(each["retention"], each["retention"]["scale"]) for each in watched
+    }
+    keys = dict.fromkeys(key for values in columns.values() for key in values)
+    rows = [
+        {
+            "domain": domain,
+            "kind": kind,
+            "cells": [values.get((domain, kind)) for values in columns.values()],
+        }
+        for domain, kind in keys
+    ]
+    return {"columns": list(columns), "rows": rows}
+
+
+def _at(retention: Row, scale: float) -> dict[tuple[str, str], float]:
+    """MRR by domain and kind at one scale."""
+    rows = [row for row in retention["rows"] if row["scale"] == scale]
+    return {(row["domain"], row["kind"]): row["MRR"] for row in rows}
 
 
 def _wide(metrics: Sequence[Row], eval_set: str) -> list[Row]:

@@ -12,7 +12,12 @@ if TYPE_CHECKING:
     import torch
     from sentence_transformers import MultiVectorEncoder
 
-_CHUNK_ELEMENTS = 64_000_000
+# An accelerator is fast only with much at once.
+_ELEMENTS = {"cpu": 64_000_000, "other": 512_000_000}
+"""Similarities held at once."""
+
+_BATCH = {"cpu": 32, "other": 256}
+"""Texts encoded at once."""
 
 
 def encode(
@@ -21,10 +26,13 @@ def encode(
     task: str,
     *,
     autocast: AbstractContextManager,
-    batch_size: int = 32,
 ) -> list[torch.Tensor]:
-    """Token vectors of each text, `(tokens_i, dim)`, unit length. `task` is `query` or `document`."""
+    """Token vectors of each text, `(tokens_i, dim)`, unit length, on the model's device.
+
+    `task` is `query` or `document`.
+    """
     encode_task = model.encode_query if task == "query" else model.encode_document
+    batch_size = _BATCH["cpu" if model.device.type == "cpu" else "other"]
     with autocast:
         return list(encode_task(list(texts), batch_size=batch_size, show_progress_bar=False))
 
@@ -32,39 +40,45 @@ def encode(
 def maxsim_scores(queries: Sequence[torch.Tensor], documents: Sequence[torch.Tensor]) -> np.ndarray:
     """MaxSim, averaged over the query's tokens, `(queries, documents)`.
 
-    Documents are packed by length, so that padding costs little; results do not depend on it.
+    Documents are packed by length, so that padding costs little; results do not depend on it. Computed on the
+    device of the queries, in fp32; on an accelerator, vectors in half precision are multiplied as such.
     """
     import torch
 
-    sizes = torch.tensor([len(each) for each in queries])
-    packed = torch.cat(list(queries)).float()
+    device = queries[0].device
+    half = device.type != "cpu" and queries[0].dtype == documents[0].dtype == torch.float16
+    kind = torch.float16 if half else torch.float32
+    elements = _ELEMENTS["cpu" if device.type == "cpu" else "other"]
+    sizes = torch.tensor([len(each) for each in queries], device=device)
+    packed = torch.cat(list(queries)).to(kind)
     order = sorted(range(len(documents)), key=lambda index: len(documents[index]))
-    scores = torch.empty(len(queries), len(documents))
-    owner = torch.repeat_interleave(torch.arange(len(queries)), sizes)
+    scores = torch.empty(len(queries), len(documents), device=device)
+    owner = torch.repeat_interleave(torch.arange(len(queries), device=device), sizes)
     start = 0
     while start < len(order):
-        stop = _chunk_end(order, documents, start, len(packed))
+        stop = _chunk_end(order, documents, start, elements // len(packed))
         chunk = order[start:stop]
         padded = torch.nn.utils.rnn.pad_sequence(
-            [documents[index].float() for index in chunk], batch_first=True
-        )
-        lengths = torch.tensor([len(documents[index]) for index in chunk])
+            [documents[index] for index in chunk], batch_first=True
+        ).to(device, kind)
+        lengths = torch.tensor([len(documents[index]) for index in chunk], device=device)
         similar = (packed @ padded.flatten(0, 1).T).view(len(packed), len(chunk), -1)
-        padding = torch.arange(padded.shape[1])[None, :] >= lengths[:, None]
-        best = similar.masked_fill_(padding[None], -torch.inf).amax(dim=-1)
-        total = torch.zeros(len(queries), len(chunk)).index_add_(0, owner, best)
-        scores[:, torch.tensor(chunk)] = total / sizes[:, None]
+        padding = torch.arange(padded.shape[1], device=device)[None, :] >= lengths[:, None]
+        best = similar.masked_fill_(padding[None], -torch.inf).amax(dim=-1).float()
+        total = torch.zeros(len(queries), len(chunk), device=device).index_add_(0, owner, best)
+        scores[:, torch.tensor(chunk, device=device)] = total / sizes[:, None]
         start = stop
-    return scores.numpy()
+    return scores.cpu().numpy()
 
 
 def _chunk_end(
-    order: Sequence[int], documents: Sequence[torch.Tensor], start: int, query_tokens: int
+    order: Sequence[int], documents: Sequence[torch.Tensor], start: int, tokens: int
 ) -> int:
+    """Where a chunk ends that has at most `tokens` document tokens, padding included."""
     stop = start + 1
     while stop < len(order):
         width = len(documents[order[stop]])
-        if (stop + 1 - start) * width * query_tokens > _CHUNK_ELEMENTS:
+        if (stop + 1 - start) * width > tokens:
             break
         stop += 1
     return stop

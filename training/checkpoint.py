@@ -71,6 +71,24 @@ def beside(base_model: str, checkpoint: Path) -> str:
     return str(place)
 
 
+def made_from(recipe: Recipe, checkpoint: Path) -> tuple[Recipe, str]:
+    """`recipe` with its base model and teacher found, and what identifies these two.
+
+    Raises:
+        ProvenderError: as in `beside`.
+    """
+    base = beside(recipe.base_model, checkpoint)
+    distillation = recipe.objective.distillation
+    teacher = distillation.teacher
+    if teacher == "base":
+        return recipe.model_copy(update={"base_model": base}), base_version(base)
+    teacher = beside(teacher, checkpoint)
+    taught = distillation.model_copy(update={"teacher": teacher})
+    objective = recipe.objective.model_copy(update={"distillation": taught})
+    found = recipe.model_copy(update={"base_model": base, "objective": objective})
+    return found, digest(base_version(base), base_version(teacher))
+
+
 def base_version(base_model: str) -> str:
     """What identifies a base model: a checkpoint's manifest, a folder's weights, any other's name."""
     folder = Path(base_model)
@@ -87,10 +105,14 @@ def fingerprint(recipe: Recipe, data: str, base: str) -> str:
     return digest(VERSION, recipe.model_dump(mode="json", exclude={"dataset"}), data, base)
 
 
-def sources_of(corpus: Path) -> list[dict[str, Any]]:
-    """The sources of a corpus with revision, licence and number of pairs, by name."""
+def sources_of(corpus: Path, drawn: Sequence[int] | None = None) -> list[dict[str, Any]]:
+    """The sources of a corpus with revision, licence and number of pairs, by name.
+
+    Args:
+        drawn: positions of the pairs that were trained on; by default all.
+    """
     columns = ["source", "revision", "license"]
-    table = ds.dataset(corpus, format="parquet").to_table(columns=columns)
+    table = _taken(corpus, columns, drawn)
     counted = table.group_by(columns).aggregate([("source", "count")]).sort_by("source")
     return [
         {**{name: row[name] for name in columns}, "pairs": row["source_count"]}
@@ -98,12 +120,19 @@ def sources_of(corpus: Path) -> list[dict[str, Any]]:
     ]
 
 
-def write_provenance(corpus: Path, path: Path, parent: Path | None = None) -> None:
+def _taken(corpus: Path, columns: list[str], drawn: Sequence[int] | None) -> pa.Table:
+    table = ds.dataset(corpus, format="parquet").to_table(columns=columns)
+    return table if drawn is None else table.take(pa.array(drawn, pa.int64()))
+
+
+def write_provenance(
+    corpus: Path, path: Path, parent: Path | None = None, drawn: Sequence[int] | None = None
+) -> None:
     """Write which files a checkpoint was made of: each once, with its SWHID, licence and number of pairs.
 
-    Those of the checkpoint `parent` are among them.
+    Those of the checkpoint `parent` are among them; of `corpus`, those of the pairs at `drawn`.
     """
-    table = ds.dataset(corpus, format="parquet").to_table(columns=_PROVENANCE)
+    table = _taken(corpus, _PROVENANCE, drawn)
     # A pair's SWHID names its lines; its file's does not.
     of_file = [str(each).partition(";lines=")[0] for each in table["swhid"].to_pylist()]
     table = table.set_column(
@@ -125,6 +154,7 @@ def manifest(
     recipe: Recipe,
     corpus: Path,
     *,
+    drawn: Sequence[int],
     parent: str,
     fingerprint: str,
     data: str,
@@ -138,6 +168,7 @@ def manifest(
     """What `manifest.json` holds (design: weights plus a JSON manifest).
 
     Args:
+        drawn: positions of the pairs that were trained on.
         parent: the base model: a name, a folder, or the checkpoint of the stage before.
         looks, retention, speed: of `training/looks.py` and `training/retention.py`.
     """
@@ -150,7 +181,7 @@ def manifest(
         "fingerprint": fingerprint,
         "config": recipe.model_dump(mode="json"),
         "data_version": data,
-        "sources": sources_of(corpus),
+        "sources": sources_of(corpus, drawn),
         "code_version": {"training": VERSION, "provender": _package_version()},
         "metrics": metrics,
         "history": list(history),
@@ -177,13 +208,16 @@ def read_manifest(checkpoint: Path) -> dict[str, Any]:
         ProvenderError: `checkpoint` is no checkpoint.
     """
     try:
-        return json.loads((checkpoint / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError):
+        found = json.loads((checkpoint / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError):
+        found = None
+    if not isinstance(found, dict) or "fingerprint" not in found:
         raise ProvenderError(
             "This is no checkpoint: it has no readable manifest.json.",
             where=str(checkpoint),
             remedy="Name a folder that `python -m training.run` wrote.",
-        ) from None
+        )
+    return found
 
 
 def is_current(checkpoint: Path, fingerprint: str) -> bool:

@@ -101,8 +101,9 @@ class Batches:
                 where=str(corpus),
                 remedy="Add sources, or lower batch_size.",
             )
-        positions = np.unique(np.concatenate([rows for each in epochs for rows in each]))
-        self._texts = Texts.write(corpus, positions, folder / "pairs.arrow")
+        self.positions = np.unique(np.concatenate([rows for each in epochs for rows in each]))
+        """Which pairs of the corpus are trained on, ascending."""
+        self._texts = Texts.write(corpus, self.positions, folder / "pairs.arrow")
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -122,6 +123,7 @@ class Batches:
     def _plan(self, epoch: int) -> list[np.ndarray]:
         recipe = self._recipe
         drawn = draw(self._index, recipe.mixture, recipe.seed + epoch % recipe.epochs)
+        drawn = drawn[~self._index.doubtful[drawn]]
         generator = np.random.default_rng([recipe.seed, epoch])
         return plan(self._index, drawn, recipe.batch_size, recipe.batches, generator)
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import errno
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import ModelCheckpoint
 from sentence_transformers import MultiVectorEncoder
 
-from common.device import pick
+from common.device import Device, pick
 from common.errors import ProvenderError
 from training.data import Batches, EpochLoader
 from training.hard import Mined
@@ -30,11 +30,13 @@ class Fitted:
     """What a fit gives. `encoder` carries the adapter at its chosen scale, on the CPU.
 
     Attributes:
+        drawn: positions in the corpus of the pairs that were trained on.
         history, looks: figures of each step, and of each look at the validation queries.
         main: true in the one process of several that writes.
     """
 
     encoder: MultiVectorEncoder
+    drawn: list[int]
     history: list[dict[str, float]]
     looks: list[dict[str, float]]
     retention: Retention | None
@@ -67,6 +69,12 @@ def fit(
     Raises:
         ProvenderError: base or data cannot be used, memory or disk are full, or the loss is no number.
     """
+    if valid is None and isinstance(recipe.adapter_scale, list):
+        raise ProvenderError(
+            "Without validation pairs no scale of the adapter can be chosen.",
+            where="adapter_scale",
+            remedy="Give --valid, or one number.",
+        )
     device = pick(recipe.accelerator, recipe.precision)
     lightning.seed_everything(recipe.seed, verbose=False)
     encoder = load_encoder(recipe)
@@ -79,19 +87,7 @@ def fit(
         save_top_k=1,
         enable_version_counter=False,
     )
-    trainer = lightning.Trainer(
-        max_epochs=recipe.epochs,
-        accelerator="gpu" if device.accelerator == "cuda" else device.accelerator,
-        devices=devices,
-        num_nodes=nodes,
-        precision=_PRECISIONS[device.precision],
-        accumulate_grad_batches=recipe.batches.accumulate,
-        callbacks=[speed, saver],
-        logger=logger or False,
-        log_every_n_steps=1,
-        enable_progress_bar=sys.stderr.isatty(),
-        enable_model_summary=False,
-    )
+    trainer = _trainer(recipe, device, [speed, saver], devices=devices, nodes=nodes, logger=logger)
     rank, world = trainer.global_rank, trainer.world_size
     if recipe.batch_size % world:
         raise ProvenderError(
@@ -123,22 +119,48 @@ def fit(
         looks.restore(module)
     scales = recipe.adapter_scale
     retention = choose_scale(encoder, recipe, watch, device.autocast()) if watch else None
-    if retention is None and isinstance(scales, list):
-        raise ProvenderError(
-            "Without validation pairs no scale of the adapter can be chosen.",
-            where="adapter_scale",
-            remedy="Give --valid, or one number.",
-        )
     encoder.to("cpu")
     fold_scale(encoder, retention.scale if retention else float(scales))  # type: ignore[arg-type]
     return Fitted(
         encoder=encoder,
+        drawn=batches.positions.tolist(),
         history=module.history,
         looks=looks.found if looks else [],
         retention=retention,
         speed=speed.as_dict(looked=looks.seconds if looks else 0.0),
         main=trainer.is_global_zero,
     )
+
+
+def _trainer(
+    recipe: Recipe,
+    device: Device,
+    callbacks: list[Any],
+    *,
+    devices: int | str,
+    nodes: int,
+    logger: Any,
+) -> lightning.Trainer:
+    try:
+        return lightning.Trainer(
+            max_epochs=recipe.epochs,
+            accelerator="gpu" if device.accelerator == "cuda" else device.accelerator,
+            devices=devices,
+            num_nodes=nodes,
+            precision=_PRECISIONS[device.precision],
+            accumulate_grad_batches=recipe.batches.accumulate,
+            callbacks=callbacks,
+            logger=logger or False,
+            log_every_n_steps=1,
+            enable_progress_bar=False,  # `callbacks` brings one
+            enable_model_summary=False,
+        )
+    except (MisconfigurationException, ValueError) as error:
+        raise ProvenderError(
+            f"These devices cannot be had: {' '.join(str(error).split())}",
+            where="--devices, --nodes",
+            remedy="Ask for as many as this machine has.",
+        ) from None
 
 
 _PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}

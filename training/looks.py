@@ -12,12 +12,14 @@ from typing import Any
 import lightning
 import torch
 
+from training.model import TOKENIZING
 from training.recipe import Recipe
 from training.watch import Watch
 
 
 class Looks(lightning.Callback):
-    """Measures the model every some steps, keeps the best state, and stops a run that gets no better.
+    """Measures the model every some steps and after the last, keeps the best state, stops a run that gets no
+    better.
 
     Its state is saved with the run's: a resumed run has looked as one without interruption. (Lightning's own
     validation loop skips the look of the step that a state was saved at.)
@@ -30,6 +32,7 @@ class Looks(lightning.Callback):
         self, watch: Watch, recipe: Recipe, total_steps: int, autocast: Callable[[], Any]
     ) -> None:
         self._watch, self._recipe, self._autocast = watch, recipe, autocast
+        self._total_steps = total_steps
         self._every = recipe.watch.every_steps or max(1, total_steps // 4)
         self.found: list[dict[str, float]] = []
         self._best = -1.0
@@ -41,10 +44,11 @@ class Looks(lightning.Callback):
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         step = trainer.global_step
-        if step % self._every or (self.found and self.found[-1]["step"] == step):
+        due = step % self._every == 0 or step == self._total_steps
+        if not step or not due or (self.found and self.found[-1]["step"] == step):
             return
         began = time.perf_counter()
-        with _evaluating(pl_module):
+        with TOKENIZING, _evaluating(pl_module):
             figures = self._watch.measure(pl_module.encoder, self._autocast())
         self.seconds += time.perf_counter() - began
         pl_module.log_dict({f"valid/{name}": value for name, value in figures.items()})
@@ -56,8 +60,16 @@ class Looks(lightning.Callback):
                 self._state = {
                     name: each.detach().cpu().clone() for name, each in _trained(pl_module)
                 }
-        if self._recipe.watch.patience is not None and self._stale >= self._recipe.watch.patience:
-            trainer.should_stop = True
+        self._stop_if_stale(trainer)
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        self._stop_if_stale(trainer)  # a run that was killed when it had just stopped
+
+    def _stop_if_stale(self, trainer: Any) -> None:
+        patience = self._recipe.watch.patience
+        stale = patience is not None and self._stale >= patience
+        # The last digit of a figure may differ among processes: one that is stale stops all.
+        trainer.should_stop |= trainer.strategy.reduce_boolean_decision(stale, all=False)
 
     def restore(self, module: lightning.LightningModule) -> None:
         """Put the best state back into `module`, where one is kept."""

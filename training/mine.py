@@ -51,7 +51,7 @@ def mine_stage(recipe: Recipe, corpus: Path, checkpoint: Path, output: Path) -> 
         )
     base = beside(recipe.base_model, checkpoint)
     current = _fingerprint(recipe, corpus, base)
-    if is_mined(output, current):
+    if _is_current(output, current):
         return {**read_manifest(output), "mined": False}
     found = _mine(recipe.model_copy(update={"base_model": base}), corpus)
     kinds = found.negatives["kind"].value_counts().to_pylist()
@@ -71,8 +71,13 @@ def mine_stage(recipe: Recipe, corpus: Path, checkpoint: Path, output: Path) -> 
     return {**manifest, "mined": True}
 
 
-def is_mined(output: Path, fingerprint: str) -> bool:
-    """Whether `output` holds what this fingerprint gives."""
+def is_mined(recipe: Recipe, corpus: Path, checkpoint: Path, output: Path) -> bool:
+    """Whether `output` holds what `mine_stage` would write there."""
+    base = beside(recipe.base_model, checkpoint)
+    return _is_current(output, _fingerprint(recipe, corpus, base))
+
+
+def _is_current(output: Path, fingerprint: str) -> bool:
     return (output / MANIFEST).is_file() and read_manifest(output)["fingerprint"] == fingerprint
 
 
@@ -112,7 +117,7 @@ def main(arguments: list[str] | None = None) -> int:
     models = options.models or lake / "models"
     try:
         with session() as pipes:
-            for recipe in load_recipes(options.config, stages=options.stages, stage=options.stage):
+            for recipe in _recipes(options):
                 name = f"stage_{recipe.stage}"
                 output = options.output or lake / "negatives" / name
                 corpus = options.corpus or pairs_of(recipe, lake)
@@ -127,7 +132,23 @@ def main(arguments: list[str] | None = None) -> int:
     except ProvenderError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("stopped; nothing was written", file=sys.stderr)
+        return 130
     return 0
+
+
+def _recipes(options: argparse.Namespace) -> list[Recipe]:
+    """The recipes that are asked for; of a whole curriculum, those that want negatives."""
+    found = load_recipes(options.config, stages=options.stages, stage=options.stage)
+    wanting = [recipe for recipe in found if recipe.hard_negatives.per_pair]
+    if len(wanting) > 1 and options.output:
+        raise ProvenderError(
+            f"{len(wanting)} stages would be written into one folder.",
+            where="--output",
+            remedy="Name one stage by --stage, or leave --output out.",
+        )
+    return wanting or found[:1]
 
 
 if __name__ == "__main__":

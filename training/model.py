@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,12 +20,16 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from common.errors import ProvenderError
 from training.bases import load_base
-from training.checkpoint import VERSION, base_version, beside, fingerprint, read_manifest
+from training.checkpoint import VERSION, beside, fingerprint, made_from, read_manifest
 from training.recipe import Adapter, Recipe
 
 EMBEDDED = "embedded:minilm"
 
 Task = Literal["query", "document"]
+
+TOKENIZING = threading.Lock()
+"""Held by who reads texts with an encoder: its tokenizer is set to a length before each use, and the next
+batch is read while the current one is trained on."""
 
 ADAPTER = "adapter"
 """The folder of a checkpoint that holds its adapter."""
@@ -104,7 +109,7 @@ def parent_of(checkpoint: Path) -> str:
         parent = beside(manifest["config"]["base_model"], checkpoint)
         if manifest["code_version"]["training"] == VERSION:
             recipe = Recipe.model_validate(manifest["config"])
-            now = fingerprint(recipe, manifest["data_version"], base_version(parent))
+            now = fingerprint(recipe, manifest["data_version"], made_from(recipe, checkpoint)[1])
             changed = now != manifest["fingerprint"]
         else:
             changed = False  # other code made its fingerprint otherwise
@@ -125,7 +130,7 @@ def parent_of(checkpoint: Path) -> str:
 
 
 def add_adapter(encoder: MultiVectorEncoder, adapter: Adapter) -> PeftModel:
-    """Freeze the transformer of `encoder` and put a trainable adapter on it, in place.
+    """Freeze `encoder`, its projections too, and put a trainable adapter on its transformer, in place.
 
     Raises:
         ProvenderError: one of `adapter.targets` names no linear layer.
@@ -152,6 +157,7 @@ def add_adapter(encoder: MultiVectorEncoder, adapter: Adapter) -> PeftModel:
         exclude_modules=[each for each in others if any(_is_named(each, name) for name in targets)]
         or None,
     )
+    encoder.requires_grad_(False)
     peft_model = get_peft_model(model, config)
     assert isinstance(peft_model, PeftModel)
     transformer_of(encoder).register_module("model", peft_model)
@@ -260,7 +266,8 @@ def tokenize(encoder: MultiVectorEncoder, texts: Sequence[str], task: Task) -> d
 
     `encoder.preprocess` leaves the prefix out, and a model trained without it is not asked without it.
     """
-    return encoder.preprocess(list(texts), prompt=encoder.prompts[task] or None, task=task)
+    with TOKENIZING:
+        return encoder.preprocess(list(texts), prompt=encoder.prompts[task] or None, task=task)
 
 
 def transformer_of(encoder: MultiVectorEncoder) -> Transformer:

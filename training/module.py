@@ -88,7 +88,7 @@ class LateInteraction(lightning.LightningModule):
             )
             loss = loss + objective.distillation.weight * found["distillation"]
         found["loss"] = loss
-        self._note(found, batch_idx)
+        self._note(found)
         return loss
 
     @property
@@ -98,18 +98,14 @@ class LateInteraction(lightning.LightningModule):
             objective.distillation.weight > 0 and not self._teacher
         )
 
-    def _note(self, found: dict[str, Tensor], batch_idx: int) -> None:
+    def _note(self, found: dict[str, Tensor]) -> None:
         """Log the figures of a step, means over all processes, once they are seen to be numbers."""
         values = torch.stack([each.detach().float() for each in found.values()])
         if self._world > 1:
             values = self._everywhere(values).mean(dim=0)
         step = dict(zip(found, values.tolist(), strict=True))
         if not values.isfinite().all():
-            raise ProvenderError(
-                f"The loss is no number any more: {step}.",
-                where=f"step {self.global_step}, batch {batch_idx} of epoch {self.current_epoch}",
-                remedy="Lower learning_rate, or set precision to fp32. What was saved before is still there.",
-            )
+            raise self._diverged("The loss", f": {step}")
         self.log_dict({f"train/{name}": value for name, value in step.items()}, prog_bar=True)
         rounded = {name: round(value, 6) for name, value in step.items()}
         self.history.append({"step": self.global_step, **rounded})
@@ -209,6 +205,21 @@ class LateInteraction(lightning.LightningModule):
         ours = (scores / temperature).masked_fill(~allowed, floor).log_softmax(dim=1)
         theirs = (taught / temperature).masked_fill(~allowed, floor).softmax(dim=1)
         return functional.kl_div(ours, theirs, reduction="batchmean")
+
+    def on_before_optimizer_step(self, optimizer: Any) -> None:
+        """Stop before a gradient that is no number is in the weights. In fp16 the scaler passes over it."""
+        if self.trainer.precision == "16-mixed":
+            return
+        gradients = [each.grad for each in self.parameters() if each.grad is not None]
+        if not torch.nn.utils.get_total_norm(gradients).isfinite():
+            raise self._diverged("A gradient", "")
+
+    def _diverged(self, what: str, figures: str) -> ProvenderError:
+        return ProvenderError(
+            f"{what} is no number any more{figures}.",
+            where=f"step {self.global_step} in epoch {self.current_epoch}",
+            remedy="Lower learning_rate, or set precision to fp32. What was saved before is still there.",
+        )
 
     def configure_optimizers(self) -> Any:
         """AdamW, linear warm-up, then linear decay to zero."""

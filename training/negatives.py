@@ -22,6 +22,7 @@ from common.hashing import digest
 from evaluation.bm25 import bm25_scores
 from evaluation.documents import render
 from evaluation.retrieve import encode, maxsim_scores
+from training.model import tokenize
 from training.mutations import Mutation, mutate
 from training.pools import Row, Shard, right_answers, shape_of, shards
 from training.recipe import Negatives
@@ -158,7 +159,7 @@ def _table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
 # Search
 
 
-_QUERIES = 256
+_QUERIES = {"cpu": 256, "other": 4096}
 """Queries scored at once."""
 
 _ELEMENTS = 64_000_000
@@ -278,7 +279,7 @@ def _search(
         rows = shard.rows[start : start + size]
         asked = [row["query"] for row in rows]
         queries = dict(zip(asked, _encode(encoder, asked, "query", autocast), strict=True))
-        model = _maxsim([queries[query] for query in asked], documents)
+        model = _maxsim([queries[query] for query in asked], documents, encoder.device)
         lexical = bm25_scores(asked, texts)
         for at, row in enumerate(rows):
             mine = column[own[start + at]]
@@ -297,10 +298,13 @@ def _search(
             )
 
 
-def _maxsim(queries: list[torch.Tensor], documents: list[torch.Tensor]) -> np.ndarray:
+def _maxsim(
+    queries: list[torch.Tensor], documents: list[torch.Tensor], device: torch.device
+) -> np.ndarray:
+    size = _QUERIES["cpu" if device.type == "cpu" else "other"]
     parts = [
-        maxsim_scores(queries[start : start + _QUERIES], documents)
-        for start in range(0, len(queries), _QUERIES)
+        maxsim_scores([each.to(device) for each in queries[start : start + size]], documents)
+        for start in range(0, len(queries), size)
     ]
     return np.concatenate(parts)
 
@@ -362,5 +366,5 @@ def _seen(row: Row, mutations: Sequence[Mutation], encoder: MultiVectorEncoder) 
     if not mutations:
         return []
     texts = [_indexed(row), *(_indexed(row, each.text) for each in mutations)]
-    original, *others = encoder.preprocess(texts, task="document")["input_ids"].tolist()
+    original, *others = tokenize(encoder, texts, "document")["input_ids"].tolist()
     return [each for each, ids in zip(mutations, others, strict=True) if ids != original]

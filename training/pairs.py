@@ -43,6 +43,7 @@ class Index:
         domain, group: codes of its domain, and of what a batch may not mix (language or source).
         cluster, query: hashes of its near-duplicate cluster and of its query without case.
         length: characters of its document.
+        doubtful: whether it is left out though it is drawn.
     """
 
     weight: np.ndarray
@@ -51,6 +52,7 @@ class Index:
     cluster: np.ndarray
     query: np.ndarray
     length: np.ndarray
+    doubtful: np.ndarray
     domains: tuple[str, ...]
     groups: tuple[str, ...]
 
@@ -62,7 +64,8 @@ def read_index(corpus: Path, recipe: Recipe, left_out: Collection[str] = ()) -> 
     """One pass over the Parquet table or folder `corpus`.
 
     Args:
-        left_out: pair_ids that are not drawn.
+        left_out: pair_ids that are doubtful. They are drawn as if they were not, so that a draw does not
+            depend on them, and nothing takes their place.
 
     Raises:
         ProvenderError: the table is missing, unreadable or held out, or lacks a column.
@@ -74,7 +77,8 @@ def read_index(corpus: Path, recipe: Recipe, left_out: Collection[str] = ()) -> 
     for rows in _stream(corpus, _INDEXED):
         values = {name: rows[name].to_pylist() for name in rows.schema.names}
         found = {
-            "weight": np.array(_weights(values, recipe.mixture, out), dtype=np.float64),
+            "weight": np.array(_weights(values, recipe.mixture), dtype=np.float64),
+            "doubtful": np.array([each in out for each in values["pair_id"]], dtype=bool),
             "domain": domains(values["domain"]),
             "group": groups(values[by] if by else [""] * rows.num_rows),
             "cluster": np.array([hash(each) for each in values["cluster_id"]], dtype=np.int64),
@@ -111,16 +115,14 @@ class _Codes:
         )
 
 
-def _weights(values: dict[str, list[Any]], mixture: Mixture, out: frozenset[str]) -> list[float]:
+def _weights(values: dict[str, list[Any]], mixture: Mixture) -> list[float]:
     kinds, types = mixture.query_kinds, mixture.pair_types
-    columns = (values[name] for name in ("pair_id", "weight", "query_kind", "pair_type"))
+    columns = (values[name] for name in ("weight", "query_kind", "pair_type"))
     return [
-        0.0
-        if pair_id in out
-        else (weight if mixture.weighted else float(weight > 0))
+        (weight if mixture.weighted else float(weight > 0))
         * kinds.get(kind, 0.0)
         * types.get(pair_type, 0.0)
-        for pair_id, weight, kind, pair_type in zip(*columns, strict=True)
+        for weight, kind, pair_type in zip(*columns, strict=True)
     ]
 
 
@@ -227,7 +229,7 @@ def _stream(corpus: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
                 )
             if rows.num_rows:
                 yield rows
-    except pa.ArrowInvalid as error:
+    except (OSError, pa.ArrowInvalid) as error:
         raise ProvenderError(
             f"The corpus cannot be read: {str(error).splitlines()[0]}",
             where=str(corpus),

@@ -126,6 +126,14 @@ class HardNegatives(Settings):
     )
     mining: Negatives = Negatives()
 
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        if self.per_pair > self.mining.per_pair:
+            raise ValueError(
+                f"per_pair is {self.per_pair}, and only {self.mining.per_pair} are mined"
+            )
+        return self
+
 
 class Mixture(Settings):
     """Which pairs are drawn, and how their documents are written."""

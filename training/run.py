@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import re
 import shutil
 import sys
 import warnings
@@ -25,17 +26,16 @@ try:
     from training.checkpoint import (
         MANIFEST,
         PROVENANCE,
-        base_version,
-        beside,
         data_version,
         fingerprint,
         is_current,
+        made_from,
         manifest,
         read_manifest,
         write_provenance,
     )
     from training.curriculum import is_curriculum, load_recipes
-    from training.mine import mine_stage
+    from training.mine import is_mined, mine_stage
     from training.pairs import pairs_of
     from training.pipes import session
     from training.recipe import Recipe
@@ -72,16 +72,18 @@ def train(recipe: Recipe, stage: Stage) -> dict[str, Any]:
     Raises:
         ProvenderError: the corpus or the base model cannot be used.
     """
-    base = beside(recipe.base_model, stage.output)
+    found, made_of = made_from(recipe, stage.output)
     data = data_version(stage.corpus, stage.valid, stage.judged, stage.negatives)
-    current = fingerprint(recipe, data, base_version(base))
+    current = fingerprint(recipe, data, made_of)
     if is_current(stage.output, current):
         return {**read_manifest(stage.output), "trained": False}
-    result = _fit(recipe, base, stage, data, current)
+    result = _fit(recipe, found, stage, data, current)
     if result is None:  # one of several processes, and not the one that writes
         return {"trained": True, "metrics": {}}
-    for work in stage.output.parent.glob(f".{stage.output.name}-*.work"):
-        shutil.rmtree(work, ignore_errors=True)  # of older recipes too, which nobody resumes now
+    ours = re.compile(re.escape(f".{stage.output.name}-") + r"[0-9a-f]{12}\.work")
+    for work in stage.output.parent.iterdir():
+        if ours.fullmatch(work.name):  # of older recipes too, which nobody resumes now
+            shutil.rmtree(work, ignore_errors=True)
     return {**result, "trained": True}
 
 
@@ -90,7 +92,10 @@ def _work(output: Path, current: str) -> Path:
     return output.parent / f".{output.name}-{current[:12]}.work"
 
 
-def _fit(recipe: Recipe, base: str, stage: Stage, data: str, current: str) -> dict[str, Any] | None:
+def _fit(
+    recipe: Recipe, found: Recipe, stage: Stage, data: str, current: str
+) -> dict[str, Any] | None:
+    """Train `found`, which is `recipe` with its models in place."""
     from training.fit import fit
     from training.model import adapter_of
 
@@ -98,7 +103,7 @@ def _fit(recipe: Recipe, base: str, stage: Stage, data: str, current: str) -> di
     work = _work(stage.output, current)
     tracking = _tracking(recipe, stage, data, work)
     fitted = fit(
-        recipe.model_copy(update={"base_model": base}),
+        found,
         stage.corpus,
         work,
         valid=stage.valid,
@@ -115,7 +120,8 @@ def _fit(recipe: Recipe, base: str, stage: Stage, data: str, current: str) -> di
     result = manifest(
         recipe,
         stage.corpus,
-        parent=base,
+        drawn=fitted.drawn,
+        parent=found.base_model,
         fingerprint=current,
         data=data,
         metrics={key: value for key, value in last.items() if key != "step"},
@@ -127,7 +133,7 @@ def _fit(recipe: Recipe, base: str, stage: Stage, data: str, current: str) -> di
     )
     with replacing_folder(stage.output) as folder:
         adapter_of(fitted.encoder).save_pretrained(str(folder / "adapter"), safe_serialization=True)
-        write_provenance(stage.corpus, folder / PROVENANCE, parent=Path(base))
+        write_provenance(stage.corpus, folder / PROVENANCE, Path(found.base_model), fitted.drawn)
         write_json(result, folder / MANIFEST)
     return result
 
@@ -151,10 +157,11 @@ def _tracking(recipe: Recipe, stage: Stage, data: str, work: Path) -> Any:
 
 
 def _rank() -> int:
-    """Which of several processes this is, by what launched it; 0 is the one that tracks."""
-    return int(
-        os.environ.get("RANK", os.environ.get("SLURM_PROCID", os.environ.get("LOCAL_RANK", "0")))
-    )
+    """0 in the one of several processes that tracks and mines, by what launched it; else another number."""
+    for name in ("RANK", "SLURM_PROCID", "NODE_RANK", "LOCAL_RANK"):
+        if os.environ.get(name, "").isdigit() and int(os.environ[name]) > 0:
+            return int(os.environ[name])
+    return 0
 
 
 def _progress(total_steps: int) -> list[Any]:
@@ -228,8 +235,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _check_processes(recipes: Sequence[Recipe], options: argparse.Namespace) -> None:
     """Processes that train together end with their stage: the next stage needs others."""
-    launched = "TORCHELASTIC_RUN_ID" in os.environ or int(os.environ.get("SLURM_NTASKS", "1")) > 1
-    if len(recipes) > 1 and (launched or options.devices != 1 or options.nodes != 1):
+    if len(recipes) > 1 and (is_launched() or options.devices != 1 or options.nodes != 1):
         raise ProvenderError(
             f"Several processes train one stage at a time, not {len(recipes)}.",
             where="--stage",
@@ -248,6 +254,9 @@ def _stage(options: argparse.Namespace, recipe: Recipe, lake: Path) -> Stage:
     models = options.output or lake / "models"
     alone = options.output and not is_curriculum(options.config)
     output = models if alone else models / f"stage_{recipe.stage}"
+    folder = models.parent / "negatives" / output.name
+    if alone:  # nothing is written beyond what was named
+        folder = output.with_name(f"{output.name}.negatives")
     corpus = options.corpus or pairs_of(recipe, lake)
     return Stage(
         corpus=corpus,
@@ -256,20 +265,36 @@ def _stage(options: argparse.Namespace, recipe: Recipe, lake: Path) -> Stage:
         tags=tuple(options.tag),
         valid=place(options.valid, "corpus", "split=valid"),
         judged=place(options.judged, "eval"),
-        negatives=options.negatives or _mined(recipe, corpus, output),
+        negatives=options.negatives or _mined(recipe, corpus, output, folder),
         devices=options.devices,
         nodes=options.nodes,
     )
 
 
-def _mined(recipe: Recipe, corpus: Path, output: Path) -> Path | None:
-    """The negatives of a checkpoint, beside the folder of checkpoints; mined where they are not of today."""
+def _mined(recipe: Recipe, corpus: Path, output: Path, folder: Path) -> Path | None:
+    """The negatives of a checkpoint, in `folder`; mined where they are not of today.
+
+    Raises:
+        ProvenderError: they are not, and this is one of several processes, which cannot wait for another.
+    """
     if not recipe.hard_negatives.per_pair:
         return None
-    folder = output.parent.parent / "negatives" / output.name
-    if _rank() == 0:
+    if not is_launched():
         mine_stage(recipe, corpus, output, folder)
+    elif not is_mined(recipe, corpus, output, folder):
+        raise ProvenderError(
+            "The hard negatives of this stage were not mined yet, and several processes would do it at once.",
+            where=str(folder),
+            remedy="Run `python -m training.mine` with the same --config first, and give its folder by "
+            "--negatives.",
+        )
     return folder
+
+
+def is_launched() -> bool:
+    """Whether something else started this process as one of several."""
+    several = int(os.environ.get("SLURM_NTASKS") or "1") > 1
+    return several or "TORCHELASTIC_RUN_ID" in os.environ or _rank() > 0
 
 
 def _devices(text: str) -> int | str:

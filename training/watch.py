@@ -204,10 +204,21 @@ def _by_domain(rows: list[dict[str, Any]]) -> list[tuple[str, list[Mapping[str, 
 
 def _read(valid: Path) -> list[dict[str, Any]]:
     try:
-        return ds.dataset(valid, format="parquet").to_table(columns=_COLUMNS).to_pylist()
+        table = ds.dataset(valid, format="parquet")
+        rows = table.to_table(columns=_COLUMNS)
+        splits = ["valid"]
+        if "split" in table.schema.names:
+            splits = table.to_table(columns=["split"])["split"].unique().to_pylist()
     except (OSError, pa.ArrowInvalid) as error:
         raise ProvenderError(
             f"The validation pairs cannot be read: {str(error).splitlines()[0]}",
             where=str(valid),
             remedy="Materialize the asset `corpus` again.",
         ) from None
+    if set(splits) - {"valid"}:
+        raise ProvenderError(
+            f"These are no validation pairs but of split {', '.join(sorted(set(splits) - {'valid'}))}.",
+            where=str(valid),
+            remedy="Give pairs of split `valid`: test pairs are for the report, and train pairs were seen.",
+        )
+    return rows.to_pylist()

@@ -110,9 +110,9 @@ print(*sorted(key.to_user_string() for key in graph.get(dg.AssetKey("stage_rust"
 @pytest.mark.parametrize(
     ("recipe", "parents"),
     [
-        ("stage: rust", "corpus eval_queries"),
-        ("dataset: rust_specialist", "datasets eval_queries"),
-        ("dataset: rusty", "corpus eval_queries"),
+        ("stage: rust", "corpus eval_queries hard_negatives/rust"),
+        ("dataset: rust_specialist", "datasets eval_queries hard_negatives/rust"),
+        ("dataset: rusty", "corpus eval_queries hard_negatives/rust"),
     ],
 )
 def test_the_lineage_leads_to_what_is_trained_on(tmp_path: Path, recipe: str, parents: str) -> None:

@@ -50,7 +50,7 @@ def fakes() -> list[dg.AssetsDefinition]:
     graph = build_definitions().resolve_asset_graph()
 
     def fake(key: dg.AssetKey) -> dg.AssetsDefinition:
-        @dg.asset(name=key.to_user_string(), deps=graph.get(key).parent_keys)
+        @dg.asset(key=key, deps=graph.get(key).parent_keys)
         def made() -> None: ...
 
         return made

@@ -84,7 +84,7 @@ def _stage(name: str, scale: float, **mrr: dict[float, float]) -> dict[str, Any]
     ]
     source = {"source": f"of {name}", "revision": "1", "license": "MIT", "pairs": 5}
     kept = {"scale": scale, "retained": True, "rows": rows}
-    return {"stage": name, "retention": kept, "sources": [source]}
+    return {"stage": name, "retention": kept, "sources": [source], "lineage": []}
 
 
 BEFORE = _stage("general", 0.5, rust={0.0: 0.2, 0.5: 0.25, 1.0: 0.3})
@@ -105,7 +105,7 @@ def test_the_matrix_shows_what_each_stage_left() -> None:
         "|---|---|---|---|---|",
         "| rust | typed | 0.2 | 0.25 | 0.4 |",
     ]
-    assert matrix({"stage": "rust", "retention": None}) == "no validation pairs"
+    assert matrix({"stage": "rust", "retention": None, "lineage": []}) == "no validation pairs"
 
 
 def test_the_lineage_of_a_checkpoint_holds_the_sources_of_all_stages() -> None:

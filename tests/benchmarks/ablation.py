@@ -1,9 +1,10 @@
 """What each ingredient of training does to each kind of query: `python -m tests.benchmarks.ablation OUTPUT`.
 
-Trains one small stage again and again, each time with one thing changed, and measures it on validation
-queries of both kinds, documentation (code alone) and judged (as search indexes them): paired differences in
-MRR to the untouched base. Test queries are never read. Takes PROVENDER_LAKE's corpus and `eval_queries`;
-results are appended to OUTPUT (JSON lines), and what is there already is not run again.
+Trains one stage again and again, each time with one thing changed and with some seeds, and measures it on
+validation queries of both kinds, documentation (code alone) and judged (as search indexes them): paired
+differences in MRR to the untouched base, of each query's mean over the seeds. Test queries are never read.
+Takes PROVENDER_LAKE's corpus and `eval_queries`; results are appended to OUTPUT (JSON lines), and what is
+there already is not run again.
 """
 
 from __future__ import annotations
@@ -60,6 +61,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "with 20 % replay of general pairs": {
         "mixture": {"domains": {"rust": 0.6, "formal": 0.2, "general": 0.2}}
     },
+    "formal pairs alone": {"mixture": {"domains": {"formal": 1.0}}},
+    "formal pairs alone, mined and mutations": {
+        "mixture": {"domains": {"formal": 1.0}},
+        "negatives": "all",
+    },
+    "feature weight 1": {"objective": {"feature_weight": 1}},
+    "feature weight 10": {"objective": {"feature_weight": 10}},
+    "rank 64": {"adapter": {"rank": 64, "alpha": 128}},
     "half of the adapter": {"adapter_scale": 0.5},
 }
 
@@ -69,12 +78,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("output", type=Path)
     parser.add_argument("--pairs", type=int, default=1280)
+    parser.add_argument("--seeds", type=int, nargs="*", default=[7])
+    parser.add_argument("--chunk", type=int, default=8, help="documents embedded together")
     parser.add_argument("--only", nargs="*", default=list(VARIANTS))
     options = parser.parse_args()
     done = _read(options.output)
     for name in options.only:
         if name not in done:
-            done[name] = _run(name, options.pairs)
+            done[name] = _run(name, options)
             with options.output.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(done[name]) + "\n")
             print(_row(done[name]), flush=True)
@@ -88,26 +99,37 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
     return {row["variant"]: row for row in rows}
 
 
-def _run(name: str, pairs: int) -> dict[str, Any]:
+def _run(name: str, options: argparse.Namespace) -> dict[str, Any]:
     from training.fit import fit
 
-    lake = Path(os.environ["PROVENDER_LAKE"])
-    recipe = _recipe(VARIANTS[name], pairs)
+    corpus = Path(os.environ["PROVENDER_LAKE"]) / "corpus" / "split=train"
     began = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        corpus = lake / "corpus" / "split=train"
-        mined = _mine(recipe, corpus, work, VARIANTS[name].get("negatives"))
-        fitted = fit(recipe, corpus, work, negatives=mined)
+    values: list[dict[str, np.ndarray]] = []
+    for seed in options.seeds:
+        recipe = _recipe(VARIANTS[name], options, seed)
+        with tempfile.TemporaryDirectory() as folder:
+            work = Path(folder)
+            mined = _mine(recipe, corpus, work, VARIANTS[name].get("negatives"))
+            fitted = fit(recipe, corpus, work, negatives=mined)
+        transformer_of(fitted.encoder).document_length = recipe.index_length
+        values.append(_values(fitted.encoder.eval()))
     took = time.perf_counter() - began
-    return {"variant": name, "seconds": round(took), **_measure(recipe, fitted.encoder)}
+    means = {key: np.mean([each[key] for each in values], axis=0) for key in values[0]}
+    base = _base(_recipe({}, options, options.seeds[0]))
+    found: dict[str, Any] = {"variant": name, "seconds": round(took)}
+    for key, ours in means.items():
+        gain = paired_difference(ours, base[key])
+        found[key] = [round(each, 4) for each in (ours.mean(), gain.mean, gain.low, gain.high)]
+    return found
 
 
-def _recipe(changes: dict[str, Any], pairs: int) -> Recipe:
+def _recipe(changes: dict[str, Any], options: argparse.Namespace, seed: int) -> Recipe:
     settings: dict[str, Any] = {
+        "seed": seed,
         "learning_rate": 1e-3,
-        "mixture": {"max_pairs": pairs},
+        "mixture": {"max_pairs": options.pairs},
         "objective": {"feature_weight": 3},
+        "batches": {"chunk": options.chunk},
     }
     if changes.get("negatives"):
         settings["hard_negatives"] = {"per_pair": 2}
@@ -140,21 +162,12 @@ def _mine(recipe: Recipe, corpus: Path, work: Path, kinds: str | None) -> Path |
 def _sets() -> dict[str, EvalSet]:
     lake = Path(os.environ["PROVENDER_LAKE"]) / "eval"
     pool = lake / "pool_valid.parquet"
+    formal = lake / "judged_formal_valid.parquet"
     return {
         "doc": read_set("doc", "code", lake / "doc_valid.parquet", pool),
         "judged": read_set("judged", "indexed", lake / "judged_valid.parquet", pool),
+        "formal": read_set("formal", "indexed", formal, lake / "pool_formal_valid.parquet"),
     }
-
-
-def _measure(recipe: Recipe, encoder: Any) -> dict[str, Any]:
-    """MRR and paired difference to the base, with its 95 % interval, by set."""
-    base = _base(recipe)
-    transformer_of(encoder).document_length = recipe.index_length
-    found: dict[str, Any] = {}
-    for name, ours in _values(encoder.eval()).items():
-        gain = paired_difference(ours, base[name])
-        found[name] = [round(each, 4) for each in (ours.mean(), gain.mean, gain.low, gain.high)]
-    return found
 
 
 _BASE: dict[str, np.ndarray] = {}
@@ -185,7 +198,7 @@ def _values(encoder: Any) -> dict[str, np.ndarray]:
 def _row(found: dict[str, Any]) -> str:
     cells = [
         f"{found[name][1]:+.3f} [{found[name][2]:+.3f}, {found[name][3]:+.3f}]"
-        for name in ("doc", "judged", "judged, plain", "judged, hard")
+        for name in ("doc", "judged", "judged, plain", "judged, hard", "formal")
     ]
     return f"| {found['variant']} | " + " | ".join(cells) + f" | {found['seconds']} s |"
 

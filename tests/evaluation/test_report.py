@@ -74,6 +74,14 @@ def _rank(query: str, system: str, rank: int, **changes: Any) -> dict[str, Any]:
     return row | changes
 
 
+def _kept(scale: float, mrr: dict[float, float]) -> dict[str, Any]:
+    rows = [
+        {"scale": each, "domain": "rust", "kind": "typed", "MRR": value}
+        for each, value in mrr.items()
+    ]
+    return {"scale": scale, "retained": True, "rows": rows}
+
+
 def _facts(**changes: Any) -> Facts:
     facts = Facts(
         metrics=_metrics(),
@@ -87,7 +95,18 @@ def _facts(**changes: Any) -> Facts:
         ],
         manifest={
             "stage": "rust",
-            "parent": "embedded:minilm",
+            "parent": "stage:general",
+            "root": "embedded:minilm",
+            "retention": _kept(1.0, {0.0: 0.25, 1.0: 0.5}),
+            "lineage": [
+                {
+                    "stage": "general",
+                    "retention": _kept(0.5, {0.0: 0.125, 0.5: 0.25}),
+                    "sources": [
+                        {"source": "boltons", "revision": "26.2", "license": "BSD", "pairs": 7}
+                    ],
+                }
+            ],
             "fingerprint": "f" * 32,
             "data_version": "d" * 32,
             "config": {"stage": "rust", "epochs": 1},
@@ -277,7 +296,15 @@ def test_misses_are_at_most_twelve() -> None:
 
 
 def test_sources_are_listed_with_revision_licence_and_pairs(page: _Page) -> None:
-    assert ["uv", "0.9.9", "MIT", "1234"] in page.rows
+    assert ["rust", "uv", "0.9.9", "MIT", "1234"] in page.rows
+    assert ["general", "boltons", "26.2", "BSD", "7"] in page.rows
+
+
+def test_what_each_stage_kept_is_a_matrix(page: _Page) -> None:
+    assert ["domain", "kind of query", "base", "general", "rust"] in page.rows
+    assert ["rust", "typed", "0.125", "0.250", "0.500"] in page.rows
+    manifest = {**_facts().manifest, "retention": None, "lineage": []}
+    assert "What each stage kept" not in render_report(_facts(manifest=manifest))
 
 
 def test_what_was_kept_out_of_training_is_listed_with_its_reason(page: _Page) -> None:

@@ -86,7 +86,7 @@ def test_texts_become_unit_token_vectors_in_their_order(tiny_model: Path) -> Non
 
     model = load_encoder(tiny_recipe(tiny_model))
     texts = ["parse the date text", "date", "open file"]
-    found = encode(model, texts, "document", autocast=nullcontext(), batch_size=2)
+    found = encode(model, texts, "document", autocast=nullcontext())
     assert [len(each) for each in found] == [6, 3, 4]
     for text, vectors in zip(texts, found, strict=True):
         alone = torch.as_tensor(model.encode_document([text])[0])

@@ -18,6 +18,7 @@ def _index(**columns: list[int]) -> Index:
         "cluster": list(range(count)),
         "query": list(range(count)),
         "length": [10] * count,
+        "doubtful": [False] * count,
     }
     arrays = {name: np.array(columns.get(name, default)) for name, default in defaults.items()}
     return Index(**arrays, domains=("rust",), groups=("rust", "lean", "python"))

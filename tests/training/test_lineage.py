@@ -77,7 +77,9 @@ def test_a_checkpoint_that_is_its_own_base_is_refused(recipe: Recipe, tmp_path: 
         load_encoder(tiny_recipe(stage))
 
 
-@pytest.mark.parametrize("manifest", ["{}", "[]", '{"config": {"base_model": 3}}'])
+@pytest.mark.parametrize(
+    "manifest", ['{"fingerprint": "f"}', '{"fingerprint": "f", "config": {"base_model": 3}}']
+)
 def test_a_checkpoint_that_does_not_say_its_base_is_refused(
     manifest: str, recipe: Recipe, tmp_path: Path
 ) -> None:
@@ -86,3 +88,13 @@ def test_a_checkpoint_that_does_not_say_its_base_is_refused(
     with pytest.raises(ProvenderError, match="manifest cannot be used") as caught:
         load_encoder(tiny_recipe(stage))
     assert caught.value.where == str(stage)
+
+
+@pytest.mark.parametrize("manifest", ["{}", "[]", "{", ""])
+def test_a_folder_without_a_manifest_is_no_checkpoint(
+    manifest: str, recipe: Recipe, tmp_path: Path
+) -> None:
+    stage = write_stage(tmp_path / "stage_first", recipe)
+    (stage / "manifest.json").write_text(manifest, encoding="utf-8")
+    with pytest.raises(ProvenderError, match="no readable manifest"):
+        load_encoder(tiny_recipe(stage))

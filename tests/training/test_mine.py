@@ -100,3 +100,28 @@ def test_a_stage_before_that_is_not_there_is_named(
     assert main([*arguments, "--models", str(tmp_path / "models")]) == 1
     assert "no checkpoint of the stage before, `stage:general`" in capsys.readouterr().err
     assert not (tmp_path / "n").exists()
+
+
+def test_several_processes_do_not_mine_at_once(
+    recipe: Recipe,
+    corpus: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    config = write_recipe(tmp_path / "r.yaml", recipe)
+    arguments = ["--config", str(config), "--corpus", str(corpus), "--output", str(tmp_path / "ck")]
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "a run")
+    assert run(arguments) == 1
+    assert "were not mined yet" in capsys.readouterr().err
+    assert {each.name for each in tmp_path.iterdir()} == {"r.yaml"}
+
+
+def test_a_recipe_by_itself_writes_beside_its_checkpoint_only(
+    recipe: Recipe, corpus: Path, tmp_path: Path
+) -> None:
+    config = write_recipe(tmp_path / "r.yaml", recipe)
+    arguments = ["--config", str(config), "--corpus", str(corpus)]
+    assert run([*arguments, "--output", str(tmp_path / "deep" / "ck")]) == 0
+    assert {each.name for each in tmp_path.iterdir()} == {"r.yaml", "deep"}
+    assert {each.name for each in (tmp_path / "deep").iterdir()} == {"ck", "ck.negatives"}

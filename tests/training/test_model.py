@@ -17,7 +17,14 @@ from transformers import AutoConfig, AutoModel
 from common.errors import ProvenderError
 from tests.tiny import tiny_recipe
 from tests.training import layouts
-from tests.training.layouts import ARCHITECTURES, DOCUMENTS, scores
+from tests.training.layouts import (
+    ARCHITECTURES,
+    DOCUMENTS,
+    WIDTH,
+    random_weight,
+    scores,
+    write_pylate,
+)
 from training.model import (
     EMBEDDED,
     adapter_of,
@@ -135,6 +142,14 @@ def test_only_the_adapter_is_trainable(encoder: MultiVectorEncoder) -> None:
     assert trainable
     assert all("lora_" in name for name in trainable)
     assert sum("lora_" in name for name, _ in encoder.named_parameters()) == len(trainable)
+
+
+def test_a_projection_is_not_trained(tmp_path: Path) -> None:
+    encoder = load_encoder(tiny_recipe(write_pylate(tmp_path / "base", [random_weight(16, WIDTH)])))
+    add_adapter(encoder, Adapter(rank=4))
+    trainable = {name for name, each in encoder.named_parameters() if each.requires_grad}
+    assert any(name.startswith("1.") for name, _ in encoder.named_parameters())
+    assert all("lora_" in name for name in trainable)
 
 
 def test_adapter_targets_choose_the_layers(encoder: MultiVectorEncoder) -> None:

@@ -448,3 +448,18 @@ def test_a_query_speaks_of_the_part_it_says_best(query: str, expected: set[str])
     found = mutate(code, "rust", "creusot", seed=1)
     assert {each.scope for each in spoken_of(found, query, share=0.6)} == expected
     assert len({each.scope for each in found}) == 2
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [("0", "1"), ("9", "10"), ("1299", "1300"), ("9" * 6000, "1" + "0" * 6000)],
+)
+def test_a_bound_may_have_thousands_of_digits(number: str, expected: str) -> None:
+    code = f"#[kani::proof]\n#[kani::unwind({number})]\nfn check() {{}}"
+    [changed] = mutate(code, "rust", "kani", seed=1)
+    assert changed.text == code.replace(number, expected)
+
+
+def test_blanks_before_a_membership_cost_no_more_than_other_signs() -> None:
+    code = "Inv ==" + " " * 100_000 + "x" + "\n" * 100_000 + "\\in S"
+    assert [each.name for each in mutate(code, "tlaplus", None, seed=1)] != []

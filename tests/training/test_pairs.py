@@ -55,10 +55,11 @@ def test_weights_may_be_left_out_of_account_but_for_zero(tmp_path: Path) -> None
     assert index.weight.tolist() == [1.0, 1.0, 0.0]
 
 
-def test_pairs_that_are_left_out_weigh_nothing(tmp_path: Path) -> None:
+def test_pairs_that_are_left_out_are_drawn_as_if_they_were_not(tmp_path: Path) -> None:
     corpus = write_corpus(tmp_path / "c.parquet", [pair(number) for number in range(4)])
     index = read_index(corpus, _recipe(), {"pair1", "pair3"})
-    assert index.weight.tolist() == [1.0, 0.0, 1.0, 0.0]
+    assert index.weight.tolist() == [1.0] * 4
+    assert index.doubtful.tolist() == [False, True, False, True]
 
 
 def test_the_same_query_in_another_case_has_the_same_code(tmp_path: Path) -> None:

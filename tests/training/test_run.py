@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import pickle
 import re
@@ -669,3 +670,40 @@ def test_out_of_memory_says_what_to_lower(
     monkeypatch.setattr(LateInteraction, "training_step", exhausted)
     with pytest.raises(ProvenderError, match=r"lower batches\.chunk or document_length"):
         train(recipe, Stage(corpus, tmp_path / "stage"))
+
+
+def test_a_gradient_that_is_no_number_stops_before_it_is_in_the_weights(
+    recipe: Recipe, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = LateInteraction.training_step
+
+    def poisoned(module: LateInteraction, batch: Any, batch_idx: int) -> Any:
+        loss = step(module, batch, batch_idx)
+        loss.register_hook(lambda gradient: gradient * math.nan)
+        return loss
+
+    monkeypatch.setattr(LateInteraction, "training_step", poisoned)
+    with pytest.raises(ProvenderError, match="A gradient is no number any more") as caught:
+        train(recipe, Stage(corpus, tmp_path / "stage"))
+    assert caught.value.where == "step 0 in epoch 0"
+
+
+def test_scales_without_validation_pairs_are_refused_before_training(
+    tiny_model: Path, corpus: Path, tmp_path: Path
+) -> None:
+    recipe = tiny_recipe(tiny_model, adapter_scale=[0.5, 1.0])
+    with _counted_steps() as steps, pytest.raises(ProvenderError, match="no scale"):
+        train(recipe, Stage(corpus, tmp_path / "stage"))
+    assert steps == []
+
+
+def test_the_state_of_a_stage_with_a_longer_name_is_left_alone(
+    recipe: Recipe, corpus: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / ".stage-two-0123456789ab.work"
+    older = tmp_path / ".stage-0123456789ab.work"
+    for each in (other, older):
+        each.mkdir()
+    train(recipe, Stage(corpus, tmp_path / "stage"))
+    assert other.is_dir()
+    assert not older.exists()

@@ -137,6 +137,13 @@ def test_judged_queries_are_a_kind_of_their_own(
     assert found == [["fn f7() {}", "fn f40() {}"], ["fn f9() {}"]]
 
 
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_other_splits_are_not_watched_by(split: str, tiny_model: Path, tmp_path: Path) -> None:
+    rows = [pair(number, split=split) for number in range(4)]
+    with pytest.raises(ProvenderError, match=f"of split {split}"):
+        Watch(_recipe(tiny_model), write_corpus(tmp_path / "v.parquet", rows))
+
+
 def test_nothing_to_watch_by_is_told(tiny_model: Path, tmp_path: Path) -> None:
     rows = [pair(0)]
     with pytest.raises(ProvenderError, match="No validation pair"):
@@ -211,9 +218,17 @@ def test_choosing_measures_the_parent_and_each_scale_and_leaves_the_encoder_at_i
 # Looks
 
 
+class _Alone:
+    """One process."""
+
+    def reduce_boolean_decision(self, decision: bool, *, all: bool) -> bool:  # noqa: A002
+        assert not all
+        return decision
+
+
 class _Trainer:
     def __init__(self) -> None:
-        self.global_step, self.should_stop = 0, False
+        self.global_step, self.should_stop, self.strategy = 0, False, _Alone()
 
 
 def _look(looks: Looks, module: LateInteraction, step: int) -> _Trainer:
@@ -276,6 +291,27 @@ def test_a_run_that_gets_no_better_stops(tiny_model: Path) -> None:
     looks = Looks(_Given([0.3, 0.2, 0.3, 0.4]), recipe, 9, nullcontext)
     stopped = [_look(looks, module, step).should_stop for step in (1, 2, 3)]
     assert stopped == [False, False, True]
+
+
+def test_a_run_killed_when_it_had_stopped_stops_again(tiny_model: Path) -> None:
+    recipe = _recipe(tiny_model, every_steps=1, patience=1)
+    module = _adapted(recipe)
+    looks = Looks(_Given([0.3, 0.2]), recipe, 9, nullcontext)
+    for step in (1, 2):
+        _look(looks, module, step)
+    resumed, trainer = Looks(_Given([]), recipe, 9, nullcontext), _Trainer()
+    resumed.load_state_dict(looks.state_dict())
+    resumed.on_train_start(trainer, module)
+    assert trainer.should_stop
+
+
+def test_the_last_step_is_looked_at_and_the_step_before_the_first_is_not(tiny_model: Path) -> None:
+    recipe = _recipe(tiny_model, every_steps=4)
+    looks = Looks(_Given([0.3, 0.4]), recipe, 6, nullcontext)
+    module = _adapted(recipe)
+    for step in range(7):
+        _look(looks, module, step)
+    assert [each["step"] for each in looks.found] == [4, 6]
 
 
 def test_a_step_of_several_batches_is_looked_at_once(tiny_model: Path) -> None:

@@ -18,6 +18,7 @@ from training.mutations.source import (
     closing,
     operands,
     outside,
+    plus_one,
     read,
     split,
     squeezed,
@@ -300,7 +301,7 @@ def _harness(source: Source) -> Iterator[Edit]:
     """A Kani harness: its assertions, its assumptions and its unwinding bound."""
     code = source.code
     for bound in _UNWIND.finditer(code):
-        yield Edit("changed_bound", *bound.span(1), str(int(bound[1]) + 1), bound[0])
+        yield Edit("changed_bound", *bound.span(1), plus_one(bound[1]), bound[0])
     for opening in _ASSERTION.finditer(code):
         end = closing(code, opening.end() - 1)
         arguments = split(code, (opening.end(), end - 1), _COMMA) if end > 0 else []
@@ -330,4 +331,4 @@ def _compared(source: Source, opening: re.Match[str], arguments: list[Span]) -> 
     yield Edit("flipped_equality", *opening.span("how"), other, scope)
     for span, side in zip(arguments, sides, strict=False):
         if side.isdecimal():
-            yield Edit("changed_bound", *span, str(int(side) + 1), scope)
+            yield Edit("changed_bound", *span, plus_one(side), scope)

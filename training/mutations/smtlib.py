@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from training.mutations.source import Edit, Source, Span, closing, read, squeezed
+from training.mutations.source import Edit, Source, Span, closing, plus_one, read, squeezed
 
 _LEXEMES = re.compile(r'(?P<comment>;[^\n]*)|(?P<string>"(?:[^"]|"")*"|\|[^|]*\|)')
 _STATING = re.compile(r"\(\s*(assert(?:-not|-soft)?|define-fun(?:-rec)?)(?=[\s(])")
@@ -81,7 +81,7 @@ def _application(
     if operator in _COMPARISONS or operator in _EQUALITIES:
         for part in parts:
             if _NUMERAL.fullmatch(source.cut(part)):
-                number = str(int(source.cut(part)) + 1)
+                number = plus_one(source.cut(part))
                 yield Edit("changed_bound", *part, number, scope)
 
 

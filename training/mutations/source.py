@@ -18,6 +18,13 @@ _NUMBER = re.compile(r"(?<![\w.])(\d+)(?:_?(?:[iu](?:8|16|32|64|128|size)|int|na
 _LIMIT = re.compile(r"(?<=::)(MAX|MIN)\b")
 
 
+def plus_one(number: str) -> str:
+    """The decimal digits of `number` plus one; Python itself reads no number of thousands of digits."""
+    head = number.rstrip("9")
+    nines = "0" * (len(number) - len(head))
+    return head[:-1] + str(int(head[-1]) + 1) + nines if head else "1" + nines
+
+
 @dataclass(frozen=True, slots=True)
 class Edit:
     """`text[start:end]` becomes `replacement`; `scope` is what that changes, in the text's words."""
@@ -240,7 +247,7 @@ class Infix:
     def _bounds(self, source: Source, clause: Clause) -> Iterator[Edit]:
         code = source.code
         changed = [
-            (number.span(1), str(int(number[1]) + 1))
+            (number.span(1), plus_one(number[1]))
             for number in _NUMBER.finditer(code, *clause.span)
             if self._is_bound(
                 code[clause.span[0] : number.start()].rstrip(),

@@ -23,7 +23,7 @@ from training.mutations.source import (
 _LEXEMES = re.compile(r'(?P<comment>\\\*[^\n]*|\(\*)|(?P<string>"(?:\\.|[^"\\\n])*")')
 _MODULE = re.compile(r"-{4,}\s*MODULE\b")
 _PROOF = re.compile(
-    r"^\s*(?:PROOF\b|BY\b|OBVIOUS\b|OMITTED\b|<\d+>)|\s(?:BY|OBVIOUS|OMITTED)\b", re.MULTILINE
+    r"^[^\S\n]*(?:PROOF\b|BY\b|OBVIOUS\b|OMITTED\b|<\d+>)|\s(?:BY|OBVIOUS|OMITTED)\b", re.MULTILINE
 )
 _STATED = re.compile(r"\s*(?:ASSUME|ASSUMPTION|AXIOM|THEOREM|LEMMA|PROPOSITION|COROLLARY)\b")
 _ASSUMED = re.compile(r"\s*(?:ASSUME|ASSUMPTION|AXIOM)\b")
@@ -35,9 +35,11 @@ _EXCEPT = re.compile(r"!\s*(?:\[(?:[^\[\]]|\[[^\]]*\])*\]|\.\s*\w+)+$")
 _SEQUENT = re.compile(r"\s*ASSUME\b(.*?)\bPROVE\b", re.DOTALL)
 _COMMA = re.compile(",")
 _BINDER = re.compile(
-    r"(?:\\[AE]{1,2}|\bCHOOSE|\bNEW|\bCONSTANT|[{\[,])\s*(?:[\w\s,]+|<<[\w\s,]+>>)\s*$"
+    r"(?:\\[AE]{1,2}|\bCHOOSE|\bNEW|\bCONSTANT|[{\[,])(?:[\w\s,]+|\s*<<[\w\s,]+>>)$"
 )
-_MAPPED = re.compile(r":\s*(?:[\w\s,]+|<<[\w\s,]+>>)$")
+_MAPPED = re.compile(r":(?:[\w\s,]+|\s*<<[\w\s,]+>>)$")
+_LOOKED_BACK = 200
+"""Characters before `\\in` that are searched for what binds: all of them would be quadratic."""
 _IN = re.compile(r"\\in\b")
 _OPERAND_END = re.compile(r"(?:[\w)\]}']|>>)$")
 _NOTHING = re.compile(r"(?!)")
@@ -160,13 +162,14 @@ def _is_free(source: Source, clause: Clause, edit: Edit) -> bool:
 
 def _binds(code: str, clause: Clause, edit: Edit) -> bool:
     """As in `\\A x \\in S`, `CHOOSE x \\in S`, `{x \\in S : p}`, `{e : x \\in S}`, `NEW x \\in S`."""
-    before = code[clause.span[0] : edit.start]
+    start = max(clause.span[0], edit.start - _LOOKED_BACK)
+    before = code[start : edit.start].rstrip()
     if _BINDER.search(before):
         return True
     mapped = _MAPPED.search(before)
     if not mapped:
         return False
-    left = operands(code, (clause.span[0] + mapped.start(), edit.start), clause.span, _NOTHING)[0]
+    left = operands(code, (start + mapped.start(), edit.start), clause.span, _NOTHING)[0]
     opened = code[clause.span[0] : left[0]].rstrip().endswith("{")
     return opened and not next(outside(code, left, _IN), None)
 
