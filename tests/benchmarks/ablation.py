@@ -59,7 +59,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "without weights": {"mixture": {"weighted": False}},
     "without file context": {"mixture": {"file_context": False}},
     "with 20 % replay of general pairs": {
-        "mixture": {"domains": {"rust": 0.6, "formal": 0.2, "general": 0.2}}
+        "mixture": {"domains": {"rust": 0.56, "formal": 0.24, "general": 0.2}}
     },
     "formal pairs alone": {"mixture": {"domains": {"formal": 1.0}}},
     "formal pairs alone, mined and mutations": {
@@ -68,6 +68,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     },
     "feature weight 1": {"objective": {"feature_weight": 1}},
     "feature weight 10": {"objective": {"feature_weight": 10}},
+    "rate 3e-4": {"learning_rate": 3e-4},
     "rank 64": {"adapter": {"rank": 64, "alpha": 128}},
     "half of the adapter": {"adapter_scale": 0.5},
 }
@@ -127,7 +128,7 @@ def _recipe(changes: dict[str, Any], options: argparse.Namespace, seed: int) -> 
     settings: dict[str, Any] = {
         "seed": seed,
         "learning_rate": 1e-3,
-        "mixture": {"max_pairs": options.pairs},
+        "mixture": {"max_pairs": options.pairs, "domains": {"rust": 0.7, "formal": 0.3}},
         "objective": {"feature_weight": 3},
         "batches": {"chunk": options.chunk},
     }

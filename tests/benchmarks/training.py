@@ -8,6 +8,7 @@ train.
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import tempfile
@@ -23,44 +24,40 @@ import lightning
 import torch
 
 from common.device import pick
-from resources.lake import Lake
 from training.fit import fit
 from training.model import add_adapter, load_encoder
 from training.pairs import Texts, draw, read_index
 from training.recipe import Recipe
 
-_STEPS = 10
 _WARM = 2
 _TURNS = 2
-_BATCH = 32
-
-PIECE: dict[str, Any] = {"within": "anything", "window": 1, "chunk": _BATCH}
-BUCKETS: dict[str, Any] = {"within": "anything", "window": 8, "chunk": 8}
 
 
-def recipe(batches: dict[str, Any]) -> Recipe:
-    """Twelve steps and a few to warm up, without what the other trainer has not."""
+def recipe(options: argparse.Namespace, *, in_buckets: bool) -> Recipe:
+    """Some steps and a few to warm up, without what the other trainer has not."""
+    batch = options.batch
+    window, chunk = (8, options.chunk) if in_buckets else (1, batch)
     return Recipe.model_validate(
         {
-            "batch_size": _BATCH,
-            "mixture": {"max_pairs": _BATCH * (_STEPS + _WARM), "indexed_share": 1.0},
-            "batches": batches,
+            "batch_size": batch,
+            "mixture": {"max_pairs": batch * (options.steps + _WARM), "indexed_share": 1.0},
+            "batches": {"within": "anything", "window": window, "chunk": chunk},
             "save_every_steps": 1000,
         }
     )
 
 
-def ours(corpus: Path, batches: dict[str, Any]) -> tuple[float, float]:
+def ours(corpus: Path, asked: Recipe) -> tuple[float, float]:
     """Pairs a second of training, and the share of time that is not training."""
     with tempfile.TemporaryDirectory() as folder:
         clock = _Clock()
-        fitted = fit(recipe(batches), corpus, Path(folder), callbacks=lambda _: [clock])
-        return rate(clock.times), fitted.speed["waited_share"]
+        fitted = fit(asked, corpus, Path(folder), callbacks=lambda _: [clock])
+        return rate(clock.times, asked), fitted.speed["waited_share"]
 
 
-def rate(times: list[float]) -> float:
+def rate(times: list[float], asked: Recipe) -> float:
     """Pairs a second of all steps but the first ones, by when each ended."""
-    return _BATCH * (len(times) - _WARM) / (times[-1] - times[_WARM - 1])
+    return asked.batch_size * (len(times) - _WARM) / (times[-1] - times[_WARM - 1])
 
 
 class _Clock(lightning.Callback):
@@ -73,7 +70,7 @@ class _Clock(lightning.Callback):
         self.times.append(time.perf_counter())
 
 
-def theirs(corpus: Path) -> float:
+def theirs(corpus: Path, asked: Recipe) -> float:
     """The same of sentence-transformers' trainer."""
     from datasets import Dataset
     from sentence_transformers import MultiVectorEncoderTrainer, MultiVectorEncoderTrainingArguments
@@ -85,7 +82,6 @@ def theirs(corpus: Path) -> float:
 
     from evaluation.documents import render
 
-    asked = recipe(PIECE)
     with tempfile.TemporaryDirectory() as folder:
         index = read_index(corpus, asked)
         drawn = draw(index, asked.mixture, asked.seed)
@@ -111,7 +107,7 @@ def theirs(corpus: Path) -> float:
         arguments = MultiVectorEncoderTrainingArguments(
             output_dir=folder,
             num_train_epochs=1,
-            per_device_train_batch_size=_BATCH,
+            per_device_train_batch_size=asked.batch_size,
             learning_rate=asked.learning_rate,
             bf16=device.precision == "bf16",
             use_cpu=device.accelerator == "cpu",
@@ -123,33 +119,39 @@ def theirs(corpus: Path) -> float:
         MultiVectorEncoderTrainer(
             model=encoder, args=arguments, train_dataset=data, loss=loss, callbacks=[Clock()]
         ).train()
-    return rate(times)
+    return rate(times, asked)
 
 
 def main() -> int:
     """Print the table; 1 where the lake has no corpus yet."""
-    corpus = Lake().path("corpus", "split=train")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--chunk", type=int, default=8, help="documents embedded together")
+    options = parser.parse_args()
+    corpus = Path(os.environ.get("PROVENDER_LAKE", "lake")) / "corpus" / "split=train"
     if not corpus.is_dir():
         print("No corpus: run `make demo` first.", file=sys.stderr)
         return 1
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     torch.set_num_threads(os.cpu_count() or 1)
+    piece, by_length = (recipe(options, in_buckets=each) for each in (False, True))
     peers, pieces, buckets, waits = [], [], [], []
     for _ in range(_TURNS):
-        peers.append(theirs(corpus))
-        pieces.append(ours(corpus, PIECE)[0])
-        rate, waited = ours(corpus, BUCKETS)
-        buckets.append(rate)
+        peers.append(theirs(corpus, piece))
+        pieces.append(ours(corpus, piece)[0])
+        speed, waited = ours(corpus, by_length)
+        buckets.append(speed)
         waits.append(waited)
     peer = max(peers)
     print(f"pairs/s                          best of {_TURNS}  ratio")
     print(f"sentence-transformers' trainer   {peer:8.1f}")
-    print(
-        f"ours, a batch in one piece       {max(pieces):8.1f}  {max(pieces) / peer:5.2f}  (limit: 1.0)"
-    )
-    print(
-        f"ours, by length in chunks        {max(buckets):8.1f}  {max(buckets) / peer:5.2f}  (limit: 1.25)"
-    )
+    for name, found, limit in (
+        ("a batch in one piece", pieces, "1.0"),
+        ("by length in chunks", buckets, "1.25"),
+    ):
+        best = max(found)
+        print(f"ours, {name:26} {best:8.1f}  {best / peer:5.2f}  (limit: {limit})")
     print(f"ours, time outside of training   {min(waits):8.1%}         (limit: 5 %)")
     return 0
 

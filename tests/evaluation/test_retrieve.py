@@ -42,7 +42,7 @@ def test_maxsim_is_the_mean_of_the_best_matches() -> None:
 def test_maxsim_does_not_depend_on_the_chunk_size(
     elements: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retrieve, "_CHUNK_ELEMENTS", elements)
+    monkeypatch.setitem(retrieve._ELEMENTS, "cpu", elements)
     scores = maxsim_scores(QUERIES, DOCUMENTS)
     assert np.allclose(scores, _by_hand(QUERIES, DOCUMENTS), atol=1e-6)
 
