@@ -10,7 +10,7 @@ import numpy as np
 
 # Where JAX is installed bm25s starts it, and by itself it takes three quarters of a GPU's memory.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-import bm25s  # noqa: E402
+import bm25s
 
 _TOKEN = re.compile(r"[^\W_]+(?:_[^\W_]+)*|[∀∃≤≥≠→⇒∧∨¬∈]")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
