@@ -114,6 +114,7 @@ def _stage(name: StageName) -> dg.AssetsDefinition:
                 **{f"train_{key}": value for key, value in manifest["metrics"].items()},
                 **manifest["speed"],
                 **({"retention": dg.MetadataValue.md(retention(manifest))} if kept else {}),
+                **watched(manifest),
                 "made_from": dg.MetadataValue.md(lineage(manifest)),
                 "config": dg.MetadataValue.json(manifest["config"]),
                 **({"mlflow_run": dg.MetadataValue.url(link)} if link else {}),
@@ -164,6 +165,18 @@ def model(lake: Lake) -> dg.MaterializeResult:
             "made_from": dg.MetadataValue.md(lineage(manifest)),
         },
     )
+
+
+def watched(manifest: dict) -> dict[str, dg.MetadataValue]:
+    """How the run went, as plots: its losses and, where it was looked at, what each look saw."""
+    from evaluation.plots import looks, losses
+
+    plots = {"losses": losses(manifest["history"])}
+    if manifest["looks"]:
+        plots["validation_MRR"] = looks(manifest["looks"])
+        plots["validation_recall_at_5"] = looks(manifest["looks"], "recall@5")
+        plots["validation_loss"] = looks(manifest["looks"], "loss")
+    return {name: dg.MetadataValue.md(f"![{name}]({png})") for name, png in plots.items()}
 
 
 def lineage(manifest: dict) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from evaluation.metrics import NAMES
+from evaluation.plots import bars, losses, pairs_by_source
 
 Row = dict[str, Any]
 _TITLES = {
@@ -118,9 +117,9 @@ def render_report(facts: Facts) -> str:
         pool=facts.pool,
         kept_out=facts.kept_out,
         plots=[
-            ("Quality, with 95 % bootstrap intervals", _bars(facts.metrics)),
-            ("Training loss by step", _losses(facts.manifest["history"])),
-            ("Training pairs by source and type", _pairs(facts.pairs)),
+            ("Quality, with 95 % bootstrap intervals", bars(facts.metrics)),
+            ("Training loss by step", losses(facts.manifest["history"])),
+            ("Training pairs by source and type", pairs_by_source(facts.pairs)),
         ],
     )
 
@@ -202,94 +201,3 @@ def _misses(ranks: Sequence[Row], limit: int = 12) -> list[Row]:
             )
             entry[row["system"]] = row["rank"]
     return sorted(found.values(), key=lambda entry: (-entry["tuned"], entry["query"]))[:limit]
-
-
-def _figure(width: float, height: float) -> Any:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def _png(figure: Any) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120, metadata={"Software": None})
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-_COLOURS = {
-    "bm25 lexical": "#9aa0a6",
-    "base semantic": "#a7c7e7",
-    "base hybrid": "#5b8db8",
-    "tuned semantic": "#f4b183",
-    "tuned hybrid": "#d9631e",
-}
-
-
-def _bars(metrics: Sequence[Row]) -> str:
-    sets = list(dict.fromkeys(row["eval_set"] for row in metrics))
-    figure = _figure(9, 3.4)
-    axes = figure.subplots(1, len(sets), sharey=True, squeeze=False)[0]
-    for axis, eval_set in zip(axes, sets, strict=True):
-        for offset, (label, colour) in enumerate(_COLOURS.items()):
-            for group, metric in enumerate(("P@1", "MRR")):
-                for row in metrics:
-                    name = f"{row['system']} {row['mode']}"
-                    if (row["eval_set"], name, row["metric"]) == (eval_set, label, metric):
-                        error = [[row["mean"] - row["low"]], [row["high"] - row["mean"]]]
-                        axis.bar(
-                            group + (offset - 2) * 0.16,
-                            row["mean"],
-                            0.15,
-                            color=colour,
-                            yerr=error,
-                            ecolor="#444",
-                            error_kw={"linewidth": 1},
-                            label=label if group == 0 else None,
-                        )
-        axis.set_xticks([0, 1], ["P@1", "MRR"])
-        axis.set_title(eval_set, fontsize=10)
-        axis.set_ylim(0, 1)
-        axis.grid(axis="y", alpha=0.3)
-    axes[-1].legend(fontsize=7, loc="upper left")
-    return _png(figure)
-
-
-def _losses(history: Sequence[dict[str, float]]) -> str:
-    figure = _figure(9, 2.8)
-    axis = figure.subplots()
-    steps = [row["step"] for row in history]
-    for name, colour in (("loss", "#d9631e"), ("contrastive", "#5b8db8"), ("drift", "#7a9e59")):
-        values = [row[name] for row in history if name in row]
-        if values:
-            axis.plot(steps[: len(values)], values, color=colour, linewidth=1.2, label=name)
-    axis.set_xlabel("step")
-    axis.set_ylabel("loss")
-    axis.legend(fontsize=8)
-    axis.grid(alpha=0.3)
-    return _png(figure)
-
-
-def _pairs(pairs: Sequence[Row]) -> str:
-    train = [row for row in pairs if row["split"] == "train"]
-    names = sorted({(row["language"], row["source"]) for row in train})
-    kinds = sorted({f"{row['pair_type']}: {row['query_kind']}" for row in train})
-    figure = _figure(9, 1.2 + 0.45 * max(1, len(names)))
-    axis = figure.subplots()
-    left = [0] * len(names)
-    for kind in kinds:
-        widths = [
-            sum(
-                row["pairs"]
-                for row in train
-                if (row["language"], row["source"]) == name
-                and f"{row['pair_type']}: {row['query_kind']}" == kind
-            )
-            for name in names
-        ]
-        axis.barh(
-            [f"{source} ({language})" for language, source in names], widths, left=left, label=kind
-        )
-        left = [a + b for a, b in zip(left, widths, strict=True)]
-    axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-    axis.set_xlabel("pairs")
-    return _png(figure)

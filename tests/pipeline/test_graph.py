@@ -158,7 +158,10 @@ def test_a_demo_builds_everything_names_the_source_that_failed_and_then_does_not
     lineage = str(first["model"][0].metadata["made_from"].value)
     assert "| train |" in lineage
     assert "| MIT |" in lineage
-    assert "mlflow_run" in first["stage_rust"][0].metadata
+    of_stage = first["stage_rust"][0].metadata
+    assert "mlflow_run" in of_stage
+    for plot in ("losses", "validation_MRR"):
+        assert str(of_stage[plot].value).startswith(f"![{plot}](data:image/png;base64,")
     report = (lake / "reports" / "report.html").read_text(encoding="utf-8")
     assert "Not promoted" in report  # nobody judged queries for these sources
 
