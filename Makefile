@@ -16,8 +16,8 @@ help: ## this list
 demo: $(STAMP) ## sources -> corpus -> model -> table and report, in minutes
 	@$(BIN)/provender demo
 
-test: $(STAMP) ## every test, with coverage
-	@$(BIN)/pytest --cov --cov-report=term
+test: $(STAMP) ## every test, with coverage, on all cores
+	@$(BIN)/pytest -n auto --maxprocesses 4 --cov --cov-report=term
 
 lint: $(STAMP) ## ruff, pyright, import floors
 	@$(BIN)/ruff check .

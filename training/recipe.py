@@ -203,12 +203,13 @@ class Watch(Settings):
         default=None, description="stop after so many looks without a better one"
     )
     keep: Literal["best", "last"] = Field(
-        default="best", description="the state with the best mean MRR, or the last one"
+        default="best",
+        description="the state with the best MRR (half judged queries, half the others), or the last one",
     )
     allowed_loss: Annotated[float, Field(ge=0)] = Field(
         default=0.01,
-        description="mean MRR that any domain may lose to the stage before; a stage that loses more is not "
-        "built upon",
+        description="MRR that any domain may lose to the stage before, of judged queries and in the mean of "
+        "the other kinds; a stage that loses more is not built upon",
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from training.model import set_scale, transformer_of
 from training.recipe import Recipe
-from training.watch import Watch, mrr
+from training.watch import Watch, mrr, overall
 
 if TYPE_CHECKING:
     from sentence_transformers import MultiVectorEncoder
@@ -23,7 +23,7 @@ class Retention:
 
     Attributes:
         scale: the chosen one.
-        retained: whether no domain lost more than the recipe allows.
+        retained: whether no domain lost more than the recipe allows, of judged queries or others.
         rows: `scale`, `domain`, `kind`, `MRR`, `queries` for scale 0 (the parent) and each scale tried.
     """
 
@@ -41,8 +41,8 @@ def choose_scale(
 ) -> Retention:
     """Measure each scale of `recipe.adapter_scale` and leave `encoder` at the best one.
 
-    The best has the highest mean MRR over all sets among those that lose no more than `watch.allowed_loss` of
-    any domain's mean; where all lose more, the one that loses least.
+    The best has the highest `overall` MRR among those that lose no more than `watch.allowed_loss` of any
+    domain's judged queries, nor of the mean of its others; where all lose more, the one that loses least.
     """
     tried = recipe.adapter_scale
     scales = tried if isinstance(tried, list) else [tried]
@@ -76,16 +76,15 @@ def best_scale(
     allowed_loss: float,
 ) -> tuple[float, bool]:
     """The scale to take, and whether it forgets no more than `allowed_loss` of the parent's (scale 0) MRR."""
-    domains = {domain for domain, _ in found[0.0]}
-
-    def mean(scale: float, *, of: str | None = None) -> float:
-        values = [value for (domain, _), value in found[scale].items() if of in (None, domain)]
-        return sum(values) / len(values)
+    groups: dict[tuple[str, bool], list[tuple[str, str]]] = {}
+    for domain, kind in found[0.0]:
+        groups.setdefault((domain, kind == "judged"), []).append((domain, kind))
 
     def loss(scale: float) -> float:
-        return max(mean(0.0, of=domain) - mean(scale, of=domain) for domain in domains)
+        lost = ([found[0.0][key] - found[scale][key] for key in keys] for keys in groups.values())
+        return max(sum(each) / len(each) for each in lost)
 
     kept = [scale for scale in scales if loss(scale) <= allowed_loss]
     if kept:
-        return max(kept, key=lambda scale: (mean(scale), -scale)), True
+        return max(kept, key=lambda scale: (overall(found[scale]), -scale)), True
     return min(scales, key=lambda scale: (loss(scale), scale)), False

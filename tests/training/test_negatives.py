@@ -15,6 +15,7 @@ from evaluation.bm25 import bm25_scores
 from evaluation.documents import render
 from evaluation.retrieve import encode, maxsim_scores
 from tests.tiny import pair, tiny_recipe
+from training import negatives
 from training.model import load_encoder
 from training.negatives import COLUMNS, CONSISTENCY, NEGATIVES, Mined, Negatives, mine
 
@@ -116,7 +117,7 @@ def test_the_order_of_rows_and_the_chunks_change_nothing(
     shuffled = random.Random(1).sample(rows, len(rows))
     assert _mine(shuffled, encoder) == expected
     monkeypatch.setattr("training.negatives._ELEMENTS", 50)
-    monkeypatch.setattr("training.negatives._QUERIES", 3)
+    monkeypatch.setitem(negatives._QUERIES, "cpu", 3)
     again = _mine(shuffled, encoder)
     assert again.negatives.drop_columns(["score"]) == expected.negatives.drop_columns(["score"])
     np.testing.assert_allclose(again.negatives["score"], expected.negatives["score"], atol=1e-5)

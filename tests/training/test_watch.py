@@ -20,7 +20,7 @@ from training.model import add_adapter, load_encoder
 from training.module import LateInteraction
 from training.recipe import Recipe
 from training.retention import best_scale, choose_scale
-from training.watch import Watch, mrr
+from training.watch import Watch, mrr, overall
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +175,24 @@ def test_where_all_forget_too_much_the_least_forgetful_is_taken_and_told() -> No
 def test_what_a_domain_gains_in_one_kind_makes_up_for_another() -> None:
     found = _found(s0=(0.4, 0.4, 0.5), s10=(0.5, 0.35, 0.5))
     assert best_scale(found, [1.0], allowed_loss=0.01) == (1.0, True)
+
+
+def test_documentation_does_not_make_up_for_what_people_type() -> None:
+    keys = [("rust", "documentation"), ("rust", "typed"), ("rust", "judged")]
+    found = {
+        scale: dict(zip(keys, each, strict=True))
+        for scale, each in ((0.0, (0.4, 0.4, 0.5)), (0.5, (0.5, 0.5, 0.5)), (1.0, (0.9, 0.9, 0.4)))
+    }
+    assert best_scale(found, [0.5, 1.0], allowed_loss=0.05) == (0.5, True)
+    assert best_scale(found, [1.0], allowed_loss=0.05) == (1.0, False)
+    assert best_scale(found, [0.5, 1.0], allowed_loss=0.2) == (1.0, True)
+
+
+def test_judged_queries_are_half_of_what_decides() -> None:
+    others = {("rust", "documentation"): 0.2, ("general", "documentation"): 0.4}
+    assert overall(others) == pytest.approx(0.3)
+    judged = {("rust", "judged"): 0.5, ("formal", "judged"): 0.7}
+    assert overall(others | judged) == pytest.approx(0.45)
 
 
 def test_of_equal_scales_the_smallest_is_taken() -> None:
