@@ -35,6 +35,7 @@ bench: $(STAMP) ## throughput as ratios measured in one run; MILLION=1 for two m
 	@$(BIN)/python -m tests.benchmarks.corpus
 	$(if $(MILLION),@$(BIN)/python -m tests.benchmarks.corpus --million)
 	@$(BIN)/python -m tests.benchmarks.peers
+	@$(BIN)/python -m tests.benchmarks.training
 
 clean: ## remove what was installed and built; the lake stays unless LAKE=1
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .coverage .dagster

@@ -35,6 +35,16 @@ class Retention:
         """For the manifest."""
         return asdict(self)
 
+    def metrics(self) -> dict[str, float]:
+        """For MLflow: the MRR of each domain and kind at the chosen scale, and its gain on the parent's."""
+        rows = {(row["scale"], row["domain"], row["kind"]): row["MRR"] for row in self.rows}
+        kept = {"retention/scale": self.scale, "retention/passed": float(self.retained)}
+        for (scale, domain, kind), value in rows.items():
+            if scale == self.scale:
+                kept[f"retention/MRR/{domain}/{kind}"] = value
+                kept[f"retention/gain/{domain}/{kind}"] = value - rows[0.0, domain, kind]
+        return kept
+
 
 def choose_scale(
     encoder: MultiVectorEncoder, recipe: Recipe, watch: Watch, autocast: AbstractContextManager

@@ -116,6 +116,8 @@ def _fit(
     )
     if not fitted.main:
         return None
+    if tracking and fitted.retention:
+        tracking.log_metrics(fitted.retention.metrics())
     last = fitted.history[-1]
     result = manifest(
         recipe,

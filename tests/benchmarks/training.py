@@ -9,16 +9,19 @@ train.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
 # As `training.run` sets it: a kernel for each batch shape would fill the memory (docs/training.md).
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
 os.environ.setdefault("LRU_CACHE_CAPACITY", "32")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 import lightning
 import torch
@@ -134,6 +137,9 @@ def main() -> int:
         print("No corpus: run `make demo` first.", file=sys.stderr)
         return 1
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore")
     torch.set_num_threads(os.cpu_count() or 1)
     piece, by_length = (recipe(options, in_buckets=each) for each in (False, True))
     peers, pieces, buckets, waits = [], [], [], []

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiny import tiny_recipe, write_recipe
+from tests.tiny import pair, tiny_recipe, write_corpus, write_recipe
 from training.checkpoint import data_version, read_manifest
 from training.run import main
 
@@ -46,6 +46,29 @@ def test_a_tracked_run_has_parameters_metrics_and_tags(
     assert {each.name for each in tmp_path.iterdir()} <= {
         *("recipe.yaml", "stage", "mlflow.db", "artifacts")
     }
+
+
+def test_what_a_stage_kept_is_in_its_run(tiny_model: Path, corpus: Path, tmp_path: Path) -> None:
+    recipe = tiny_recipe(tiny_model, adapter_scale=[0.5, 1.0], watch={"allowed_loss": 1.0})
+    valid = write_corpus(tmp_path / "valid.parquet", [pair(n, split="valid") for n in range(8)])
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    arguments = [
+        *("--config", str(write_recipe(tmp_path / "recipe.yaml", recipe)), "--corpus", str(corpus)),
+        *("--valid", str(valid), "--output", str(tmp_path / "stage"), "--tracking-uri", uri),
+    ]
+    assert main(arguments) == 0
+
+    from mlflow import MlflowClient
+
+    manifest = read_manifest(tmp_path / "stage")
+    metrics = MlflowClient(tracking_uri=uri).get_run(manifest["tracking"]["run_id"]).data.metrics
+    retention = manifest["retention"]
+    at = {row["scale"]: row["MRR"] for row in retention["rows"]}
+    assert metrics["retention/scale"] == retention["scale"]
+    assert metrics["retention/passed"] == 1.0
+    kept = metrics["retention/MRR/rust/documentation"]
+    assert kept == pytest.approx(at[retention["scale"]])
+    assert metrics["retention/gain/rust/documentation"] == pytest.approx(kept - at[0.0])
 
 
 def test_artifacts_stand_beside_a_local_database_only() -> None:
