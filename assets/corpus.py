@@ -58,7 +58,7 @@ def corpus(lake: Lake, project: Project) -> dg.MaterializeResult:
             *(build.VERSION, versions(lake, *places, *held_out), splits),
             curriculum.model_dump(exclude={"stages"}),
             *(quality.model_dump(), weights, sorted(tombstones)),
-            [digest_file(path) for path in JUDGED.values()],
+            [digest_file(path) for path in JUDGED],
             [(path.name, digest_file(path)) for path in benchmarks.files(folder)] if folder else [],
         )
         stored = [lake.stored(*place_of(split)) for split in SPLITS]
@@ -67,7 +67,7 @@ def corpus(lake: Lake, project: Project) -> dg.MaterializeResult:
         if not unchanged:
             evaluation = build.Evaluation(
                 lake.read_all(held_out, schema.UNITS),
-                [query.query for path in JUDGED.values() for query in load_judged(path).queries],
+                [query.query for path in JUDGED for query in load_judged(path).queries],
                 benchmarks.load_benchmarks(folder) if folder else None,
             )
             built = build.build_corpus(

@@ -1,5 +1,8 @@
 """`eval_queries`: documentation queries and judged queries of the held-out sources, with their pools."""
 
+from pathlib import Path
+from typing import NamedTuple
+
 import dagster as dg
 import polars as pl
 
@@ -7,17 +10,13 @@ from assets.common import OWNERS, counts, of_source, told, versions
 from assets.pairs import pairs_of
 from common.hashing import digest, digest_file
 from corpus import heldout, schema
-from evaluation.queries import FOLDER, load_judged, resolve
+from corpus.sources import PypiSource
+from evaluation.queries import FOLDER, JudgedSet, load_judged, resolve
 from resources.lake import Lake
 from resources.project import Project
 
-KINDS = ("doc", "judged")
-JUDGED = {
-    "valid": FOLDER / "quickstart_valid.json",
-    "test": FOLDER / "quickstart_test.json",
-    "formal_valid": FOLDER / "formal_valid.json",
-}
-"""Judged queries: by split those of Rust functions, and formal ones, which have a pool of their own."""
+DOMAINS = ("rust", "formal", "general")
+"""Domains that have judged queries of their own, and pools that were judged against them."""
 
 SPLITS = ("valid", "test")
 _VALID_UNITS, _VALID_QUERIES, _TEST_QUERIES = 1000, 200, 500
@@ -27,21 +26,46 @@ PLACE = ("eval",)
 """The folder of all of them."""
 
 
-def queries_of(kind: str, split: str) -> tuple[str, ...]:
-    """Where the queries of one set lie."""
-    return (*PLACE, f"{kind}_{split}.parquet")
+def judged_file(domain: str, split: str) -> Path:
+    """The judged queries that this project ships."""
+    return FOLDER / f"{domain}_{'queries' if split == 'test' else split}.json"
 
 
-def pool_of(split: str) -> tuple[str, ...]:
-    """Where the units lie that the sets of `split` search."""
-    return (*PLACE, f"pool_{split}.parquet")
-
-
-_PLACES = [
-    *(queries_of(kind, split) for split in SPLITS for kind in KINDS),
-    *(pool_of(split) for split in SPLITS),
-    *(queries_of("judged", "formal_valid"), pool_of("formal_valid")),
+JUDGED = [
+    path for domain in DOMAINS for split in SPLITS if (path := judged_file(domain, split)).is_file()
 ]
+"""Every file of judged queries."""
+
+
+def set_names() -> list[str]:
+    """What is asked: documentation queries, and the judged queries of each domain."""
+    return ["doc", *(_judged(domain) for domain in DOMAINS)]
+
+
+def _judged(domain: str) -> str:
+    """Those about Rust functions came first, and search what documentation queries search."""
+    return "judged" if domain == "rust" else f"judged_{domain}"
+
+
+def queries_of(name: str, split: str) -> tuple[str, ...]:
+    """Where the queries of one set lie."""
+    return (*PLACE, f"{name}_{split}.parquet")
+
+
+def pool_of(name: str, split: str) -> tuple[str, ...]:
+    """Where the units lie that the set `name` searches."""
+    own = "" if name == "doc" else name.removeprefix("judged")
+    return (*PLACE, f"pool{own}_{split}.parquet")
+
+
+_PLACES = list(
+    dict.fromkeys(
+        place
+        for name in set_names()
+        for split in SPLITS
+        for place in (queries_of(name, split), pool_of(name, split))
+    )
+)
 
 
 @dg.asset(
@@ -55,6 +79,11 @@ def eval_queries(lake: Lake, project: Project) -> dg.MaterializeResult:
     """What the held-out sources are asked: doc sentences, and queries as engineers type them."""
     with told():
         manifest = project.load_manifest()
+        released = {
+            source.name: source.version
+            for source in manifest.repositories
+            if isinstance(source, PypiSource)
+        }
         splits = project.load_splits(manifest)
         names = [name for name, split in splits.items() if split != "train"]
         places = [
@@ -64,38 +93,46 @@ def eval_queries(lake: Lake, project: Project) -> dg.MaterializeResult:
             heldout.VERSION,
             splits,
             versions(lake, *places),
-            [digest_file(path) for path in JUDGED.values()],
+            [digest_file(path) for path in JUDGED],
             [_VALID_UNITS, _VALID_QUERIES, _TEST_QUERIES],
         )
         stored = [lake.stored(*place) for place in _PLACES]
         unchanged = all(each is not None and each.fingerprint == fingerprint for each in stored)
         if not unchanged:
-            held_out = {
-                split: [name for name in names if splits[name] == split] for split in SPLITS
-            }
-            for split, sources in held_out.items():
-                _write(lake, split, sources, fingerprint)
-            _write_formal(lake, "formal_valid", held_out["valid"], fingerprint)
-    sets = {kind: lake.read(*queries_of(kind, "test")) for kind in KINDS}
+            for split in SPLITS:
+                sources = [name for name in names if splits[name] == split]
+                held = _HeldOut(split, sources, released)
+                _write(lake, held, fingerprint)
+                for domain in ("formal", "general"):
+                    _write_judged(lake, domain, held, fingerprint)
+    sets = {name: lake.read(*queries_of(name, "test")) for name in set_names()}
     return dg.MaterializeResult(
         data_version=dg.DataVersion(versions(lake, *_PLACES)),
         metadata={
             "unchanged": unchanged,
             "dagster/row_count": sum(frame.height for frame in sets.values()),
-            "pool": lake.read(*pool_of("test"), columns=["unit_id"]).height,
-            "judged": counts(sets["judged"], "style", "dialect"),
+            "pool": lake.read(*pool_of("doc", "test"), columns=["unit_id"]).height,
+            **{name: counts(found, "style", "dialect") for name, found in sets.items()},
             "documentation": sets["doc"].height,
+            "not_asked": dg.MetadataValue.json(_elsewhere(lake, names, released)),
         },
     )
 
 
-def _write(lake: Lake, split: str, sources: list[str], fingerprint: str) -> None:
+class _HeldOut(NamedTuple):
+    """The sources of a split, and the versions of all that are releases."""
+
+    split: str
+    sources: list[str]
+    released: dict[str, str]
+
+
+def _write(lake: Lake, held: _HeldOut, fingerprint: str) -> None:
+    split, sources, released = held
     units = lake.read_all([of_source("units", name) for name in sources], schema.UNITS)
     doc_pairs = lake.read_all([pairs_of("doc", name) for name in sources], schema.PAIRS)
     pool = heldout.pool(units)
-    places = units.select("source", "path", "symbol", "unit_id").iter_rows(named=True)
-    rows = resolve(load_judged(JUDGED[split]), places, set(pool["unit_id"]))
-    judged = pl.DataFrame(rows, schema=schema.empty(schema.QUERIES).schema)
+    judged = _resolved(load_judged(judged_file("rust", split)), units, pool, released)
     documentation = heldout.documentation_queries(doc_pairs, pool)
     documentation, pool = heldout.sample(
         documentation,
@@ -107,17 +144,52 @@ def _write(lake: Lake, split: str, sources: list[str], fingerprint: str) -> None
     tables = {queries_of("doc", split): documentation, queries_of("judged", split): judged}
     for place, frame in tables.items():
         lake.write(frame, schema.QUERIES, *place, fingerprint=fingerprint)
-    lake.write(pool, schema.UNITS, *pool_of(split), fingerprint=fingerprint)
+    lake.write(pool, schema.UNITS, *pool_of("doc", split), fingerprint=fingerprint)
 
 
-def _write_formal(lake: Lake, name: str, sources: list[str], fingerprint: str) -> None:
-    """The judged set `name` over those of its sources that the manifest has: none, maybe."""
-    judged = load_judged(JUDGED[name])
-    about = [source for source in sources if source in judged.revisions]
-    units = lake.read_all([of_source("units", source) for source in about], schema.UNITS)
-    pool = heldout.formal_pool(units, about)
-    places = units.select("source", "path", "symbol", "unit_id").iter_rows(named=True)
+def _write_judged(lake: Lake, domain: str, held: _HeldOut, fingerprint: str) -> None:
+    """The judged queries of `domain` over those of its sources that the manifest has: none, maybe."""
+    split, sources, released = held
+    name, path = _judged(domain), judged_file(domain, split)
+    queries = schema.empty(schema.QUERIES)
+    pool = schema.empty(schema.UNITS)
+    if path.is_file():
+        judged = load_judged(path)
+        about = [source for source in sources if source in judged.revisions]
+        units = lake.read_all([of_source("units", source) for source in about], schema.UNITS)
+        pool = heldout.judged_pool(domain, units, about)
+        queries = _resolved(judged, units, pool, released)
+    lake.write(queries, schema.QUERIES, *queries_of(name, split), fingerprint=fingerprint)
+    lake.write(pool, schema.UNITS, *pool_of(name, split), fingerprint=fingerprint)
+
+
+def _resolved(
+    judged: JudgedSet, units: pl.DataFrame, pool: pl.DataFrame, released: dict[str, str]
+) -> pl.DataFrame:
+    """The queries about sources that are here at the revision at which they were judged."""
+    asked = pl.DataFrame(
+        {"source": list(judged.revisions), "judged_at": list(judged.revisions.values())},
+        schema={"source": pl.String, "judged_at": pl.String},
+    )
+    version = pl.col("source").replace_strict(released, default=None, return_dtype=pl.String)
+    places = (
+        units.select("source", "path", "symbol", "unit_id", "revision")
+        .join(asked, on="source")
+        .filter(pl.coalesce(version, "revision") == pl.col("judged_at"))
+        .iter_rows(named=True)
+    )
     rows = resolve(judged, places, set(pool["unit_id"]))
-    queries = pl.DataFrame(rows, schema=schema.empty(schema.QUERIES).schema)
-    lake.write(queries, schema.QUERIES, *queries_of("judged", name), fingerprint=fingerprint)
-    lake.write(pool, schema.UNITS, *pool_of(name), fingerprint=fingerprint)
+    return pl.DataFrame(rows, schema=schema.empty(schema.QUERIES).schema)
+
+
+def _elsewhere(lake: Lake, names: list[str], released: dict[str, str]) -> dict[str, str]:
+    """Sources that are here at another revision than their queries were judged at, which are not asked."""
+    found = {}
+    for path in JUDGED:
+        for source, judged_at in load_judged(path).revisions.items():
+            if source in names:
+                revisions = lake.read(*of_source("units", source), columns=["revision"])
+                here = released.get(source) or next(iter(revisions["revision"]), judged_at)
+                if here != judged_at:
+                    found[source] = f"is at {here}, was judged at {judged_at}"
+    return found

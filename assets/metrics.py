@@ -8,7 +8,7 @@ import polars as pl
 from assets.checkpoints import MODEL
 from assets.common import OWNERS, markdown_table, told, versions
 from assets.corpus import DROPS, SPLITS, place_of
-from assets.eval_queries import KINDS, pool_of, queries_of
+from assets.eval_queries import pool_of, queries_of, set_names
 from common.atomic import write_text
 from common.errors import ProvenderError
 from common.hashing import digest
@@ -42,8 +42,12 @@ def metrics(lake: Lake, tracking: Tracking) -> dg.MaterializeResult:
 
     with told():
         manifest = read_manifest(lake.path(*MODEL))
-        inputs = [queries_of(k, s) for k in KINDS for s in ("valid", "test")]
-        inputs += [pool_of("valid"), pool_of("test")]
+        inputs = [
+            place(name, split)
+            for name in set_names()
+            for split in ("valid", "test")
+            for place in (queries_of, pool_of)
+        ]
         fingerprint = digest(VERSION, COMPARE, manifest["fingerprint"], versions(lake, *inputs))
         places = (METRICS, DIFFERENCES, RANKS)
         stored = [lake.stored(*place) for place in places]
@@ -74,7 +78,7 @@ def _evaluate(lake: Lake, manifest: dict, fingerprint: str) -> None:
     from training.model import load_encoder
     from training.recipe import Recipe
 
-    sets = [_read_sets(lake, kind) for kind in KINDS if _is_asked(lake, kind)]
+    sets = [_read_sets(lake, name) for name in set_names() if _is_asked(lake, name)]
     if not sets:
         raise ProvenderError(
             "No held-out source has queries.",
@@ -111,24 +115,33 @@ def _evaluate(lake: Lake, manifest: dict, fingerprint: str) -> None:
         lake.write(frame, columns, *place, fingerprint=fingerprint)
 
 
-def _is_asked(lake: Lake, kind: str) -> bool:
+def _is_asked(lake: Lake, name: str) -> bool:
     """A set counts where its test queries can be asked, and valid ones to choose alpha by."""
-    stored = [lake.stored(*queries_of(kind, split)) for split in ("valid", "test")]
-    return all(each is not None and each.rows > 0 for each in stored)
+    return _has(lake, name, "test") and _has(lake, _chosen_by(lake, name), "valid")
 
 
-def _read_sets(lake: Lake, kind: str) -> "tuple[EvalSet, EvalSet]":
-    """The validation and the test set of one kind."""
+def _has(lake: Lake, name: str, split: str) -> bool:
+    stored = lake.stored(*queries_of(name, split))
+    return stored is not None and stored.rows > 0
+
+
+def _chosen_by(lake: Lake, name: str) -> str:
+    """The set whose validation queries choose the fusion's weight: those about Rust where it has none."""
+    return name if name == "doc" or _has(lake, name, "valid") else "judged"
+
+
+def _read_sets(lake: Lake, name: str) -> "tuple[EvalSet, EvalSet]":
+    """The validation and the test set."""
     from evaluation.compare import read_set
 
     valid, test = (
         read_set(
-            f"{kind}_{split}",
-            "code" if kind == "doc" else "indexed",
-            lake.path(*queries_of(kind, split)),
-            lake.path(*pool_of(split)),
+            f"{each}_{split}",
+            "code" if each == "doc" else "indexed",
+            lake.path(*queries_of(each, split)),
+            lake.path(*pool_of(each, split)),
         )
-        for split in ("valid", "test")
+        for each, split in ((_chosen_by(lake, name), "valid"), (name, "test"))
     )
     return valid, test
 
@@ -189,7 +202,7 @@ def report(lake: Lake) -> dg.MaterializeResult:
                 manifest=read_manifest(lake.path(*MODEL)),
                 pairs=pairs.group_by(columns).len("pairs").sort(columns).to_dicts(),
                 kept_out=_kept_out(lake),
-                pool=lake.read(*pool_of("test"), columns=["unit_id"]).height,
+                pool=lake.read(*pool_of("doc", "test"), columns=["unit_id"]).height,
             )
         )
         path = lake.path(*REPORT)

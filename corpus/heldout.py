@@ -10,7 +10,7 @@ from common.hashing import digest
 from corpus import schema
 from corpus.pairs.base import normal
 
-VERSION = "3"
+VERSION = "4"
 
 _MIN_QUERY_WORDS = 3
 
@@ -29,17 +29,23 @@ def pool(units: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def formal_pool(units: pl.DataFrame, sources: Iterable[str]) -> pl.DataFrame:
-    """What the formal judged queries search: every definition with a body of the `sources` they are about.
+_STATING = ["lean", "tlaplus", "smtlib"]
+"""Languages in which what has no braces says something all the same."""
 
-    They were judged against all kinds: specification and proof functions, lemmas, structures, code that runs.
+
+def judged_pool(domain: str, units: pl.DataFrame, sources: Iterable[str]) -> pl.DataFrame:
+    """What the judged queries of `domain` search: definitions with a body of the `sources` they are about.
+
+    Formal ones were judged against all kinds (specification and proof functions, lemmas, structures, code
+    that runs), general ones against functions and methods.
     """
     plain_test = pl.col("is_test") & pl.col("dialect").is_null()
-    # Lean defines by `:=`, `where` or by cases; a specification language has no declaration without a body.
-    has_body = pl.col("code").str.contains(r"\{|:=|\bwhere\b|\n\s*\|") | pl.col("language").is_in(
-        ["tlaplus", "smtlib"]
-    )
-    return units.filter(pl.col("source").is_in(list(sources)) & has_body & ~plain_test).sort(
+    searched = pl.col("code").str.contains("{", literal=True) | (pl.col("language") == "python")
+    if domain == "formal":
+        searched |= pl.col("language").is_in(_STATING)
+    else:
+        searched &= pl.col("kind").is_in(["function", "method"])
+    return units.filter(pl.col("source").is_in(list(sources)) & searched & ~plain_test).sort(
         "source", "path", "start_line", "symbol"
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from evaluation.metrics import NAMES, estimate, paired_difference, per_query, ra
 from evaluation.retrieve import encode, maxsim_scores, min_max_fusion
 
 if TYPE_CHECKING:
+    import torch
     from sentence_transformers import MultiVectorEncoder
 
 VERSION = "1"
@@ -102,19 +103,37 @@ def compare(
         models: by system name.
         device: where the models run.
     """
+    sets = {each.name: each for pair in pairs for each in pair}.values()
+    found = {system: _scores(model, sets, device) for system, model in models.items()}
     runs = []
     for valid, test in pairs:
         lexical_valid = bm25_scores(valid.queries, valid.documents)
         lexical = bm25_scores(test.queries, test.documents)
         runs.append(Run(test.name, BM25, "lexical", None, ranks(lexical, test.answers)))
-        for system, model in models.items():
-            semantic_valid = semantic_scores(model, valid, device.autocast())
-            alpha = choose_alpha(semantic_valid, lexical_valid, valid.answers)
-            semantic = semantic_scores(model, test, device.autocast())
+        for system, scores in found.items():
+            alpha = choose_alpha(scores[valid.name], lexical_valid, valid.answers)
+            semantic = scores[test.name]
             hybrid = min_max_fusion(semantic, lexical, alpha)
             runs.append(Run(test.name, system, "semantic", None, ranks(semantic, test.answers)))
             runs.append(Run(test.name, system, "hybrid", alpha, ranks(hybrid, test.answers)))
     return runs
+
+
+def _scores(
+    model: MultiVectorEncoder, sets: Iterable[EvalSet], device: Device
+) -> dict[str, np.ndarray]:
+    """The scores of each set by its name. A document that two sets in a row search is encoded once."""
+    known: dict[str, torch.Tensor] = {}
+    found: dict[str, np.ndarray] = {}
+    for each in sets:
+        known = {text: known[text] for text in each.documents if text in known}
+        new = [text for text in dict.fromkeys(each.documents) if text not in known]
+        if new:
+            vectors = encode(model, new, "document", autocast=device.autocast())
+            known |= dict(zip(new, vectors, strict=True))
+        queries = encode(model, each.queries, "query", autocast=device.autocast())
+        found[each.name] = maxsim_scores(queries, [known[text] for text in each.documents])
+    return found
 
 
 def semantic_scores(

@@ -15,7 +15,9 @@ from evaluation.plots import bars, losses, pairs_by_source
 Row = dict[str, Any]
 _TITLES = {
     "doc_test": "Documentation queries: first doc sentences, over code without docs",
-    "judged_test": "Judged queries: as engineers type them, over units as search indexes them",
+    "judged_test": "Judged queries: as engineers type them, over Rust functions as search indexes them",
+    "judged_formal_test": "Judged queries about formal code: contracts, proofs, specifications, harnesses",
+    "judged_general_test": "Judged queries about other languages",
 }
 
 
@@ -76,6 +78,15 @@ def promotion_gates(metrics: Sequence[Row], differences: Sequence[Row]) -> list[
             "judged queries: tuned is not below base",
             judged is not None and judged["difference"] >= 0,
             _gain(judged),
+        ),
+        *(
+            Gate(
+                f"judged {domain} queries: tuned is not worse than base beyond doubt",
+                row["high"] >= 0,
+                _gain(row),
+            )
+            for domain in ("formal", "general")
+            if (row := gains.get((f"judged_{domain}_test", *semantic)))
         ),
     ]
 
@@ -177,7 +188,7 @@ def _by_style(ranks: Sequence[Row]) -> list[Row]:
     """P@1 and MRR of the semantic runs on judged queries, by the style of the query."""
     groups: dict[tuple[str, str], list[int]] = {}
     for row in ranks:
-        if row["eval_set"] == "judged_test" and row["mode"] == "semantic":
+        if row["eval_set"].startswith("judged") and row["mode"] == "semantic":
             groups.setdefault((row["style"], row["system"]), []).append(row["rank"])
     return [
         {
@@ -195,7 +206,7 @@ def _misses(ranks: Sequence[Row], limit: int = 12) -> list[Row]:
     """The judged queries that the tuned model answers worst, with the base model's rank."""
     found: dict[str, Row] = {}
     for row in ranks:
-        if row["eval_set"] == "judged_test" and row["mode"] == "semantic":
+        if row["eval_set"].startswith("judged") and row["mode"] == "semantic":
             entry = found.setdefault(
                 row["query_id"], {"query": row["query"], "style": row["style"]}
             )

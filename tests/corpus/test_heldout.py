@@ -3,7 +3,7 @@ from typing import Any
 import polars as pl
 
 from corpus import schema
-from corpus.heldout import documentation_queries, formal_pool, pool, sample
+from corpus.heldout import documentation_queries, judged_pool, pool, sample
 from tests.corpus.frames import LONG_CODE, pairs, units
 
 
@@ -63,14 +63,30 @@ def test_formal_pool_keeps_every_kind_of_the_sources_that_are_asked_about() -> N
         "cases": {"language": "lean", "code": "def f : Nat → Nat\n  | 0 => 1\n  | n => n"},
         "operator": {"language": "tlaplus", "code": "Init == x = 0"},
     }
+    kept["invariant"] = {"language": "lean", "code": "invariant [single] leader a → leader b"}
     dropped = {
         "test": {"is_test": True},
         "declared": {"code": "fn declared(left: u64, right: u64) -> u64;"},
         "elsewhere": {"source": "other"},
     }
     rows = [unit(name, **changes) for name, changes in {**kept, **dropped}.items()]
-    found = formal_pool(units(*rows), {units(unit("a"))["source"][0]})
+    found = judged_pool("formal", units(*rows), {units(unit("a"))["source"][0]})
 
+    assert set(found["unit_id"]) == set(kept)
+
+
+def test_general_pool_keeps_functions_of_any_language() -> None:
+    kept = {
+        "python": {"language": "python", "code": "def f():\n    return 1"},
+        "method": {"language": "java", "kind": "method", "code": "int f() { return 1; }"},
+    }
+    dropped = {
+        "type": {"kind": "class", "language": "python", "code": "class A:\n    pass"},
+        "declared": {"language": "cpp", "code": "int f();"},
+        "test": {"is_test": True, "language": "python"},
+    }
+    rows = [unit(name, **changes) for name, changes in {**kept, **dropped}.items()]
+    found = judged_pool("general", units(*rows), {units(unit("a"))["source"][0]})
     assert set(found["unit_id"]) == set(kept)
 
 

@@ -331,3 +331,14 @@ def test_markup_in_the_data_is_only_text() -> None:
     page = _Page(render_report(_facts(ranks=ranks)))
     assert "script" not in page.tags
     assert "<script>alert(1)</script> Vec<u8>" in page.text
+
+
+@pytest.mark.parametrize(("high", "passed"), [(-0.01, False), (0.0, True), (0.05, True)])
+@pytest.mark.parametrize("domain", ["formal", "general"])
+def test_other_domains_fail_where_the_tuned_model_is_worse_beyond_doubt(
+    domain: str, high: float, passed: bool
+) -> None:
+    row = {**_differences()[-1], "eval_set": f"judged_{domain}_test", "metric": "MRR"}
+    row |= {"difference": -0.02, "low": -0.06, "high": high}
+    gates = promotion_gates(_metrics(), [*_differences(), row])
+    assert [gate.passed for gate in gates if domain in gate.name] == [passed]

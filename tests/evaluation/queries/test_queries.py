@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def _unit(symbol: str, unit_id: str, source: str = "uv", path: str = "src/a.rs")
 def test_a_shipped_set_loads_under_its_own_name(path: Path) -> None:
     judged = load_judged(path)
     assert judged.name == path.stem
-    assert path.stem.endswith(f"_{judged.split}")
+    assert path.stem.endswith({"valid": "_valid", "test": "_queries"}[judged.split])
 
 
 def test_both_splits_are_shipped() -> None:
@@ -56,9 +57,15 @@ def test_ids_and_queries_are_unique_over_all_sets() -> None:
     assert len({query.query.casefold() for query in queries}) == len(queries)
 
 
-def test_there_are_at_least_40_test_queries() -> None:
-    tests = [judged for judged in map(load_judged, SHIPPED) if judged.split == "test"]
-    assert sum(len(judged.queries) for judged in tests) >= 40
+@pytest.mark.parametrize(("domain", "least"), [("rust", 120), ("formal", 150), ("general", 80)])
+def test_each_domain_has_enough_test_queries(domain: str, least: int) -> None:
+    assert len(load_judged(FOLDER / f"{domain}_queries.json").queries) >= least
+
+
+def test_styles_are_about_equally_often() -> None:
+    for path in SHIPPED:
+        styles = Counter(query.style for query in load_judged(path).queries)
+        assert min(styles.values()) * 2 >= max(styles.values())
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
@@ -71,8 +78,8 @@ def test_every_answer_lies_in_a_pinned_source(path: Path) -> None:
 
 def test_splits_share_no_source() -> None:
     valid, test = (
-        {source for path in SHIPPED if path.stem.endswith(split) for source in _revisions(path)}
-        for split in ("valid", "test")
+        {source for path in SHIPPED if path.stem.endswith(end) for source in _revisions(path)}
+        for end in ("_valid", "_queries")
     )
     assert not valid & test
 
@@ -81,7 +88,7 @@ def test_revisions_are_pinned_in_the_manifests_that_ship() -> None:
     import yaml
 
     versions: dict[str, set[tuple[str, str]]] = {}
-    for name in ("sources_quickstart.yaml", "sources_full.yaml"):
+    for name in ("sources_quickstart.yaml", "sources_registry.yaml", "sources_full.yaml"):
         manifest = FOLDER.parents[1] / "config" / name
         for source in yaml.safe_load(manifest.read_text(encoding="utf-8"))["sources"]:
             pin = source.get("version") or source.get("ref")

@@ -1,0 +1,115 @@
+"""The asset `eval_queries`: which judged queries are asked of which sources."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from assets import eval_queries as asset
+from assets.common import of_source
+from assets.pairs import pairs_of
+from corpus import schema
+from resources.lake import Lake
+from resources.project import Project
+from tests.corpus.frames import LONG_CODE, pairs, units
+
+COMMIT = "a" * 40
+MANIFEST = f"""
+sources:
+  - {{name: proven, kind: git, url: https://example.org/proven.git, ref: {COMMIT}, split: test}}
+  - {{name: released, kind: pypi, version: 1.2.3, sha256: {"b" * 64}, split: test}}
+  - {{name: choosing, kind: git, url: https://example.org/choosing.git, split: valid}}
+"""
+UNITS: dict[str, list[dict[str, Any]]] = {
+    "proven": [
+        {"unit_id": "p1", "symbol": "keeps", "language": "lean", "code": "theorem keeps : p := h"},
+        {"unit_id": "p2", "symbol": "other", "code": LONG_CODE},
+    ],
+    "released": [{"unit_id": "r1", "symbol": "reads", "code": LONG_CODE}],
+    "choosing": [{"unit_id": "c1", "symbol": "chosen", "code": LONG_CODE}],
+}
+REVISIONS = {"proven": COMMIT, "released": "b" * 64, "choosing": "c" * 40}
+
+
+@pytest.fixture
+def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    """A lake with units of three sources, and judged queries about two of them."""
+    made = Lake(root=str(tmp_path / "lake"))
+    for source, rows in UNITS.items():
+        place = {"source": source, "revision": REVISIONS[source]}
+        frame = units(*({**row, **place} for row in rows))
+        made.write(frame, schema.UNITS, *of_source("units", source), fingerprint="f")
+        documented = pairs({**place, "unit_id": rows[-1]["unit_id"], "query": "Adds two numbers"})
+        made.write(documented, schema.PAIRS, *pairs_of("doc", source), fingerprint="f")
+    (tmp_path / "sources.yaml").write_text(MANIFEST, encoding="utf-8")
+    judge(tmp_path, "rust_queries", {"released": "1.2.3"}, ("released", "reads"))
+    judge(tmp_path, "rust_valid", {"choosing": "c" * 40}, ("choosing", "chosen"))
+    judge(tmp_path, "formal_queries", {"proven": COMMIT}, ("proven", "keeps"))
+    monkeypatch.setattr(asset, "FOLDER", tmp_path)
+    names = ("rust_queries", "rust_valid", "formal_queries")
+    monkeypatch.setattr(asset, "JUDGED", [tmp_path / f"{name}.json" for name in names])
+    return made
+
+
+def judge(folder: Path, name: str, revisions: dict[str, str], answer: tuple[str, str]) -> None:
+    source, symbol = answer
+    query = {
+        "id": f"{source}-1",
+        "query": f"what of {source}",
+        "style": "what",
+        "answers": [{"source": source, "path": "src/lib.rs", "symbol": symbol}],
+    }
+    split = "valid" if name.endswith("valid") else "test"
+    judged = {"name": name, "split": split, "revisions": revisions, "queries": [query]}
+    (folder / f"{name}.json").write_text(json.dumps(judged), encoding="utf-8")
+
+
+def made(lake: Lake) -> dg.MaterializeResult:
+    project = Project(sources=str(lake.path().parent / "sources.yaml"))
+    result = asset.eval_queries(lake=lake, project=project)
+    assert isinstance(result, dg.MaterializeResult)
+    return result
+
+
+def asked(lake: Lake, name: str, split: str) -> dict[str, list[str]]:
+    frame = lake.read(*asset.queries_of(name, split))
+    return dict(frame.select("query", "unit_ids").iter_rows())
+
+
+def test_each_domain_is_asked_over_a_pool_of_its_own(lake: Lake) -> None:
+    made(lake)
+    assert asked(lake, "judged", "test") == {"what of released": ["r1"]}
+    assert asked(lake, "judged_formal", "test") == {"what of proven": ["p1"]}
+    assert asked(lake, "judged_general", "test") == {}
+    pools = {
+        name: set(lake.read(*asset.pool_of(name, "test"))["unit_id"]) for name in asset.set_names()
+    }
+    assert pools["doc"] == pools["judged"] == {"p2", "r1"}
+    assert pools["judged_formal"] == {"p1", "p2"}
+    assert pools["judged_general"] == set()
+
+
+def test_queries_judged_at_another_revision_are_not_asked_and_told(
+    lake: Lake, tmp_path: Path
+) -> None:
+    judge(tmp_path, "rust_queries", {"released": "1.2.2"}, ("released", "gone"))
+    judge(tmp_path, "formal_queries", {"proven": "d" * 40}, ("proven", "gone"))
+    metadata = made(lake).metadata
+    assert asked(lake, "judged", "test") == {}
+    assert asked(lake, "judged_formal", "test") == {}
+    assert metadata is not None
+    told = metadata["not_asked"]
+    assert isinstance(told, dg.JsonMetadataValue)
+    assert told.value == {
+        "released": "is at 1.2.3, was judged at 1.2.2",
+        "proven": f"is at {COMMIT}, was judged at {'d' * 40}",
+    }
+
+
+def test_a_second_time_nothing_is_written(lake: Lake) -> None:
+    made(lake)
+    metadata = made(lake).metadata
+    assert metadata is not None
+    assert metadata["unchanged"] is True
