@@ -74,6 +74,13 @@ _PLACES = list(
     kinds={"parquet"},
     owners=OWNERS,
     code_version=heldout.VERSION,
+    check_specs=[
+        dg.AssetCheckSpec(
+            "not_copied",
+            asset="eval_queries",
+            description="No judged query has most of its words from the doc of its answer.",
+        )
+    ],
 )
 def eval_queries(lake: Lake, project: Project) -> dg.MaterializeResult:
     """What the held-out sources are asked: doc sentences, and queries as engineers type them."""
@@ -116,6 +123,18 @@ def eval_queries(lake: Lake, project: Project) -> dg.MaterializeResult:
             "documentation": sets["doc"].height,
             "not_asked": dg.MetadataValue.json(_elsewhere(lake, names, released)),
         },
+        check_results=[_not_copied(lake)],
+    )
+
+
+def _not_copied(lake: Lake) -> dg.AssetCheckResult:
+    found: dict[str, float] = {}
+    for name in set_names()[1:]:
+        for split in SPLITS:
+            queries, pool = lake.read(*queries_of(name, split)), lake.read(*pool_of(name, split))
+            found |= heldout.copied(queries, pool)
+    return dg.AssetCheckResult(
+        check_name="not_copied", passed=not found, metadata={"copied": dg.MetadataValue.json(found)}
     )
 
 

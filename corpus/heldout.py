@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import polars as pl
@@ -9,6 +10,7 @@ import polars as pl
 from common.hashing import digest
 from corpus import schema
 from corpus.pairs.base import normal
+from corpus.text import STOPWORDS
 
 VERSION = "4"
 
@@ -48,6 +50,39 @@ def judged_pool(domain: str, units: pl.DataFrame, sources: Iterable[str]) -> pl.
     return units.filter(pl.col("source").is_in(list(sources)) & searched & ~plain_test).sort(
         "source", "path", "start_line", "symbol"
     )
+
+
+def copied(queries: pl.DataFrame, pool: pl.DataFrame) -> dict[str, float]:
+    """Judged queries that repeat their answer, with the share of their words that stands in its doc.
+
+    A share of at most one half is none of them.
+    Words are those with meaning, without their ending: `searches` and `searching` are one.
+    """
+    texts = pool.select("unit_id", pl.concat_str("doc", "prose", separator=" "))
+    docs = {unit: _meant(text) for unit, text in texts.iter_rows()}
+    found: dict[str, float] = {}
+    for identifier, query, units in queries.select("query_id", "query", "unit_ids").iter_rows():
+        words = _meant(query)
+        share = max(len(words & docs[unit]) for unit in units) / max(1, len(words))
+        if share > _COPIED:
+            found[identifier] = share
+    return found
+
+
+_COPIED = 0.5
+_ENDINGS = ("ing", "ies", "ed", "es", "s", "e")
+
+
+def _meant(text: str) -> set[str]:
+    words = (word for word in re.findall(r"\w+", text.casefold()) if word not in STOPWORDS)
+    return {_stem(word) for word in words}
+
+
+def _stem(word: str) -> str:
+    for ending in _ENDINGS:
+        if word.endswith(ending) and len(word) >= len(ending) + 3:
+            return word.removesuffix(ending)
+    return word
 
 
 def documentation_queries(doc_pairs: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:

@@ -108,6 +108,17 @@ def test_queries_judged_at_another_revision_are_not_asked_and_told(
     }
 
 
+def test_a_query_that_repeats_the_doc_of_its_answer_fails_the_check(lake: Lake) -> None:
+    [check] = made(lake).check_results or []
+    assert check.passed
+    place = {"source": "released", "revision": REVISIONS["released"]}
+    row = {**UNITS["released"][0], **place, "doc": "What a released thing is."}
+    lake.write(units(row), schema.UNITS, *of_source("units", "released"), fingerprint="g")
+    [check] = made(lake).check_results or []
+    assert not check.passed
+    assert check.metadata["copied"].value == {"released-1": 1.0}
+
+
 def test_a_second_time_nothing_is_written(lake: Lake) -> None:
     made(lake)
     metadata = made(lake).metadata

@@ -3,7 +3,7 @@ from typing import Any
 import polars as pl
 
 from corpus import schema
-from corpus.heldout import documentation_queries, judged_pool, pool, sample
+from corpus.heldout import copied, documentation_queries, judged_pool, pool, sample
 from tests.corpus.frames import LONG_CODE, pairs, units
 
 
@@ -217,3 +217,11 @@ def test_sample_without_queries_keeps_units() -> None:
     drawn, kept = sample(queries.clear(), found, max_queries=5, max_units=7, also=set())
 
     assert (drawn.height, kept.height) == (0, 7)
+
+
+def test_a_query_that_repeats_its_answers_doc_is_copied() -> None:
+    doc = "Adds two numbers and wraps at the end."
+    searched = pool(units(unit("a", doc=doc), unit("b", prose="Something else")))
+    rows = [("q1", "adding numbers, wraps", ["a"]), ("q2", "sum of a pair, modulo", ["a", "b"])]
+    queries = pl.DataFrame(rows, schema=["query_id", "query", "unit_ids"], orient="row")
+    assert copied(queries, searched) == {"q1": 1.0}
