@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 METRICS, DIFFERENCES, RANKS = (
     ("metrics", f"{name}.parquet") for name in ("metrics", "differences", "ranks")
 )
+RUNS = ("metrics", "runs")
+"""The ranks of each checkpoint that was evaluated, by the beginning of its fingerprint."""
 REPORT = ("reports", "report.html")
 BASE, TUNED = "base", "tuned"
 VERSION = "1"
@@ -113,6 +115,9 @@ def _evaluate(lake: Lake, manifest: dict, fingerprint: str) -> None:
     for place, (found, columns) in rows.items():
         frame = pl.DataFrame(found, schema=schema.empty(columns).schema)
         lake.write(frame, columns, *place, fingerprint=fingerprint)
+        if place == RANKS:
+            run = (*RUNS, f"{manifest['fingerprint'][:12]}.parquet")
+            lake.write(frame, columns, *run, fingerprint=fingerprint)
 
 
 def _is_asked(lake: Lake, name: str) -> bool:

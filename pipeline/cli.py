@@ -66,6 +66,23 @@ def datasets(
     _told(lambda: _datasets(names or []), sources, lake)
 
 
+@app.command()
+def report(
+    lake: LakeFolder = None,
+    *,
+    diff: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="A B", help="base, tuned, bm25, or a checkpoint's fingerprint."),
+    ] = None,
+    mode: Annotated[str, typer.Option(help="Of --diff: semantic or hybrid.")] = "semantic",
+    everything: Annotated[
+        bool, typer.Option("--all", help="Of --diff: every query, not the largest changes.")
+    ] = False,
+) -> None:
+    """The table of the last evaluation; with --diff, the queries won and lost from A to B."""
+    _told(lambda: _report(diff, mode, everything=everything), None, lake)
+
+
 @app.command(name="sources")
 def list_sources(
     sources: Sources = None,
@@ -216,6 +233,24 @@ def _ui(port: int, mlflow_port: int) -> int:
     quiet()
     logs = home() / "logs"
     serve(servers(port, mlflow_port, Tracking(lake=Lake()).uri), logs)
+    return 0
+
+
+def _report(diff: tuple[str, str] | None, mode: str, *, everything: bool) -> int:
+    from rich.console import Console
+
+    from pipeline.results import print_results
+    from pipeline.won_lost import print_diff
+
+    if mode not in ("semantic", "hybrid"):
+        raise ProvenderError(
+            f"There is no mode `{mode}`.", where="--mode", remedy="Choose semantic or hybrid."
+        )
+    console = Console()
+    if diff is None:
+        print_results(console)
+    else:
+        print_diff(console, *diff, mode, everything=everything)
     return 0
 
 
