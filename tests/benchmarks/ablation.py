@@ -62,6 +62,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "mixture": {"domains": {"rust": 0.56, "formal": 0.24, "general": 0.2}}
     },
     "formal pairs alone": {"mixture": {"domains": {"formal": 1.0}}},
+    "formal pairs alone, mined negatives": {
+        "mixture": {"domains": {"formal": 1.0}},
+        "negatives": "mined",
+    },
     "formal pairs alone, mined and mutations": {
         "mixture": {"domains": {"formal": 1.0}},
         "negatives": "all",
