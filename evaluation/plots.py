@@ -34,8 +34,13 @@ _COLOURS = {
 def bars(metrics: Sequence[Row]) -> str:
     """P@1 and MRR of every system on every set, with their intervals."""
     sets = list(dict.fromkeys(row["eval_set"] for row in metrics))
-    figure = _figure(9, 3.4)
-    axes = figure.subplots(1, len(sets), sharey=True, squeeze=False)[0]
+    across = min(2, len(sets))
+    down = -(-len(sets) // across)
+    figure = _figure(9, 3.4 * down)
+    axes = figure.subplots(down, across, sharey=True, squeeze=False).flatten()
+    for axis in axes[len(sets) :]:
+        axis.set_axis_off()
+    axes = axes[: len(sets)]
     for axis, eval_set in zip(axes, sets, strict=True):
         for offset, (label, colour) in enumerate(_COLOURS.items()):
             for group, metric in enumerate(("P@1", "MRR")):

@@ -129,7 +129,7 @@ def render_report(facts: Facts) -> str:
         kept_out=facts.kept_out,
         plots=[
             ("Quality, with 95 % bootstrap intervals", bars(facts.metrics)),
-            ("Training loss by step", losses(facts.manifest["history"])),
+            ("Loss of the last stage by step", losses(facts.manifest["history"])),
             ("Training pairs by source and type", pairs_by_source(facts.pairs)),
         ],
     )
@@ -186,19 +186,21 @@ def _wide(metrics: Sequence[Row], eval_set: str) -> list[Row]:
 
 def _by_style(ranks: Sequence[Row]) -> list[Row]:
     """P@1 and MRR of the semantic runs on judged queries, by the style of the query."""
-    groups: dict[tuple[str, str], list[int]] = {}
+    groups: dict[tuple[str, str, str], list[int]] = {}
     for row in ranks:
         if row["eval_set"].startswith("judged") and row["mode"] == "semantic":
-            groups.setdefault((row["style"], row["system"]), []).append(row["rank"])
+            key = (row["eval_set"], row["style"], row["system"])
+            groups.setdefault(key, []).append(row["rank"])
     return [
         {
+            "eval_set": eval_set,
             "style": style,
             "system": system,
             "queries": len(found),
             "p1": sum(rank == 1 for rank in found) / len(found),
             "mrr": sum(1 / rank for rank in found) / len(found),
         }
-        for (style, system), found in sorted(groups.items())
+        for (eval_set, style, system), found in sorted(groups.items())
     ]
 
 
@@ -208,7 +210,7 @@ def _misses(ranks: Sequence[Row], limit: int = 12) -> list[Row]:
     for row in ranks:
         if row["eval_set"].startswith("judged") and row["mode"] == "semantic":
             entry = found.setdefault(
-                row["query_id"], {"query": row["query"], "style": row["style"]}
+                row["query_id"], {key: row[key] for key in ("query", "eval_set", "style")}
             )
             entry[row["system"]] = row["rank"]
     return sorted(found.values(), key=lambda entry: (-entry["tuned"], entry["query"]))[:limit]

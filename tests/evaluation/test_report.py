@@ -272,9 +272,9 @@ def test_differences_are_shown_for_p1_and_mrr(page: _Page) -> None:
 
 def test_styles_are_means_over_judged_semantic_ranks(page: _Page) -> None:
     for row in (
-        ["what", "tuned", "2", "0.500", "0.562"],  # ranks 1 and 8
-        ["what", "base", "2", "0.000", "0.375"],  # ranks 4 and 2
-        ["symptom", "tuned", "1", "0.000", "0.500"],
+        ["judged_test", "what", "tuned", "2", "0.500", "0.562"],  # ranks 1 and 8
+        ["judged_test", "what", "base", "2", "0.000", "0.375"],  # ranks 4 and 2
+        ["judged_test", "symptom", "tuned", "1", "0.000", "0.500"],
     ):
         assert row in page.rows
 
@@ -282,9 +282,9 @@ def test_styles_are_means_over_judged_semantic_ranks(page: _Page) -> None:
 def test_misses_come_worst_first(page: _Page) -> None:
     shown = [row for row in page.rows if row[0].startswith("text of")]
     assert shown == [
-        ["text of q2", "what", "8", "2"],
-        ["text of q3", "symptom", "2", "2"],
-        ["text of q1", "what", "1", "4"],
+        ["text of q2", "judged_test", "what", "8", "2"],
+        ["text of q3", "judged_test", "symptom", "2", "2"],
+        ["text of q1", "judged_test", "what", "1", "4"],
     ]
 
 
@@ -320,7 +320,9 @@ def test_the_page_says_what_the_model_came_from(page: _Page) -> None:
 def test_a_history_without_drift_is_plotted_too() -> None:
     manifest = _facts().manifest
     history = [{"step": step, "loss": 1.0, "contrastive": 1.0} for step in range(3)]
-    assert "Training loss" in render_report(_facts(manifest={**manifest, "history": history}))
+    assert "Loss of the last stage" in render_report(
+        _facts(manifest={**manifest, "history": history})
+    )
 
 
 def test_markup_in_the_data_is_only_text() -> None:
