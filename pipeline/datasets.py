@@ -94,7 +94,7 @@ def _run(instance: dg.DagsterInstance, lake: Lake, name: str) -> Made:
     from assets.datasets import place_of_set
     from pipeline.definitions import defs
 
-    result = run(defs, "datasets", instance, partition=name)
+    result = run(defs, "make_datasets", instance, partition=name)
     stored = lake.stored(*place_of_set(name))
     if found := failures(result):
         empty = f" {NOTHING}" in found[0] and stored is None

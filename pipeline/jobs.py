@@ -1,4 +1,7 @@
-"""Jobs: `ingest` for one source, `refresh_corpus` and `build` for what follows, `datasets` for one set."""
+"""Jobs: `ingest` for one source, `refresh_corpus` and `build` for what follows, `make_datasets` for one set.
+
+A job has no asset's name: Dagster takes both for the same and does not load the location.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ BUILD = dg.define_asset_job(
     description="All pairs to corpus, checkpoint, model, metrics and report.",
 )
 DATASETS = dg.define_asset_job(
-    "datasets",
+    "make_datasets",
     selection=_PER_DATA_SET,
     description="One named data set from the corpus, with its card, metadata and notice.",
 )

@@ -29,6 +29,11 @@ def test_the_code_location_loads_without_the_heavy_libraries() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_the_webserver_can_load_everything() -> None:
+    """It asks for all definitions at once, and shows none of them where two share a name."""
+    build_definitions().get_repository_def().load_all_definitions()
+
+
 def test_every_asset_says_what_it_holds_and_who_owns_it() -> None:
     for spec in specs():
         assert spec.description, spec.key
@@ -45,7 +50,7 @@ def test_the_model_descends_from_the_sources() -> None:
     assert {"repos", "files", "units", "doc_pairs", "corpus", "stage_rust", "model"} <= named
 
 
-@pytest.mark.parametrize("job", ["ingest", "refresh_corpus", "build", "datasets"])
+@pytest.mark.parametrize("job", ["ingest", "refresh_corpus", "build", "make_datasets"])
 def test_the_jobs_resolve(job: str) -> None:
     assert build_definitions().resolve_job_def(job).name == job
 
@@ -54,7 +59,7 @@ def test_the_jobs_together_make_every_asset() -> None:
     definitions = build_definitions()
     made = {
         key.to_user_string()
-        for name in ("ingest", "build", "datasets")
+        for name in ("ingest", "build", "make_datasets")
         for key in definitions.resolve_job_def(name).asset_layer.executable_asset_keys
     }
     # The profile of stages that ships has no personal one: there are no sources for it.
