@@ -16,19 +16,30 @@ from common.errors import ProvenderError
 from evaluation.bm25 import bm25_scores
 from evaluation.documents import Form, render
 from evaluation.metrics import NAMES, estimate, paired_difference, per_query, ranks
-from evaluation.retrieve import encode, maxsim_scores, min_max_fusion
+from evaluation.retrieve import (
+    encode,
+    maxsim_scores,
+    min_max_fusion,
+    pooled_scores,
+    reciprocal_rank_fusion,
+    xtr_scores,
+)
 
 if TYPE_CHECKING:
     import torch
     from sentence_transformers import MultiVectorEncoder
 
-VERSION = "1"
+VERSION = "2"
 
 ALPHAS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 """Weights of the semantic score in the fusion, tried on validation queries only."""
 
 BM25 = "bm25"
-Mode = Literal["lexical", "semantic", "hybrid"]
+Mode = Literal["lexical", "semantic", "hybrid", "rrf", "xtr", "pooled"]
+"""BM25, MaxSim and both by min-max fusion are what search does; the others stand beside them."""
+
+RETRIEVED = 1024
+"""Tokens that each query token retrieves in mode `xtr`."""
 
 
 @dataclass(frozen=True)
@@ -111,20 +122,27 @@ def compare(
         lexical = bm25_scores(test.queries, test.documents)
         runs.append(Run(test.name, BM25, "lexical", None, ranks(lexical, test.answers)))
         for system, scores in found.items():
-            alpha = choose_alpha(scores[valid.name], lexical_valid, valid.answers)
-            semantic = scores[test.name]
-            hybrid = min_max_fusion(semantic, lexical, alpha)
-            runs.append(Run(test.name, system, "semantic", None, ranks(semantic, test.answers)))
-            runs.append(Run(test.name, system, "hybrid", alpha, ranks(hybrid, test.answers)))
+            semantic = scores[test.name]["semantic"]
+            alpha = choose_alpha(scores[valid.name]["semantic"], lexical_valid, valid.answers)
+            by_mode: dict[Mode, np.ndarray] = {
+                "semantic": semantic,
+                "hybrid": min_max_fusion(semantic, lexical, alpha),
+                "rrf": reciprocal_rank_fusion(semantic, lexical),
+                "xtr": scores[test.name]["xtr"],
+                "pooled": scores[test.name]["pooled"],
+            }
+            for mode, found_by in by_mode.items():
+                weight = alpha if mode == "hybrid" else None
+                runs.append(Run(test.name, system, mode, weight, ranks(found_by, test.answers)))
     return runs
 
 
 def _scores(
     model: MultiVectorEncoder, sets: Iterable[EvalSet], device: Device
-) -> dict[str, np.ndarray]:
-    """The scores of each set by its name. A document that two sets in a row search is encoded once."""
+) -> dict[str, dict[str, np.ndarray]]:
+    """The scores of each set by its name and mode. What two sets in a row search is encoded once."""
     known: dict[str, torch.Tensor] = {}
-    found: dict[str, np.ndarray] = {}
+    found: dict[str, dict[str, np.ndarray]] = {}
     for each in sets:
         known = {text: known[text] for text in each.documents if text in known}
         new = [text for text in dict.fromkeys(each.documents) if text not in known]
@@ -132,7 +150,12 @@ def _scores(
             vectors = encode(model, new, "document", autocast=device.autocast())
             known |= dict(zip(new, vectors, strict=True))
         queries = encode(model, each.queries, "query", autocast=device.autocast())
-        found[each.name] = maxsim_scores(queries, [known[text] for text in each.documents])
+        documents = [known[text] for text in each.documents]
+        found[each.name] = {
+            "semantic": maxsim_scores(queries, documents),
+            "xtr": xtr_scores(queries, documents, RETRIEVED),
+            "pooled": pooled_scores(queries, documents),
+        }
     return found
 
 

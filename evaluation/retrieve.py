@@ -1,4 +1,4 @@
-"""Exact multi-vector retrieval: encode, score by MaxSim, fuse with BM25."""
+"""Multi-vector retrieval: encode, score by MaxSim, XTR or pooled vectors, fuse with BM25."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.stats import rankdata
 
 if TYPE_CHECKING:
     import torch
@@ -82,6 +83,51 @@ def _chunk_end(
             break
         stop += 1
     return stop
+
+
+def xtr_scores(
+    queries: Sequence[torch.Tensor], documents: Sequence[torch.Tensor], retrieved: int
+) -> np.ndarray:
+    """XTR (Lee et al. 2023, section 3.2), `(queries, documents)`: what an index of single tokens would find.
+
+    Each query token retrieves its `retrieved` nearest tokens of all documents. A document's score is the mean
+    over query tokens of its best retrieved token; where none was, of the lowest similarity that the query
+    token did retrieve (imputation). With as many as there are tokens it is MaxSim.
+    """
+    import torch
+
+    device = queries[0].device
+    packed = torch.cat(list(documents)).to(device, torch.float32)
+    lengths = torch.tensor([len(each) for each in documents], device=device)
+    owner = torch.repeat_interleave(torch.arange(len(documents), device=device), lengths)
+    scores = torch.empty(len(queries), len(documents), device=device)
+    for row, query in enumerate(queries):
+        found = (query.float() @ packed.T).topk(min(retrieved, len(packed)), dim=1)
+        lowest = found.values[:, -1:].expand(-1, len(documents))
+        best = lowest.scatter_reduce(1, owner[found.indices], found.values, "amax")
+        scores[row] = best.mean(dim=0)
+    return scores.cpu().numpy()
+
+
+def pooled_scores(queries: Sequence[torch.Tensor], documents: Sequence[torch.Tensor]) -> np.ndarray:
+    """Cosine of mean token vectors, `(queries, documents)`: the same model with one vector a text."""
+    import torch
+
+    def pooled(texts: Sequence[torch.Tensor]) -> torch.Tensor:
+        means = torch.stack([each.float().mean(dim=0) for each in texts])
+        return torch.nn.functional.normalize(means, dim=1)
+
+    return (pooled(queries) @ pooled(documents).to(queries[0].device).T).cpu().numpy()
+
+
+def reciprocal_rank_fusion(*rankings: np.ndarray) -> np.ndarray:
+    """Reciprocal rank fusion (Cormack et al. 2009, k = 60) of scores, `(queries, documents)` each.
+
+    Equal scores share the worst of their ranks.
+    """
+    return np.sum(
+        [1 / (60 + rankdata(-scores, method="max", axis=1)) for scores in rankings], axis=0
+    )
 
 
 def min_max_fusion(semantic: np.ndarray, lexical: np.ndarray, alpha: float) -> np.ndarray:

@@ -23,7 +23,8 @@ def print_results(console: Any) -> None:
         table.add_column(f"{eval_set}: {rows[0]['queries']} queries", no_wrap=True)
         for name in NAMES:
             table.add_column(name, no_wrap=True)
-        for system in dict.fromkeys((row["system"], row["mode"]) for row in rows):
+        shown = (each for each in rows if each["mode"] in ("lexical", "semantic", "hybrid"))
+        for system in dict.fromkeys((row["system"], row["mode"]) for row in shown):
             values = {row["metric"]: row for row in rows if (row["system"], row["mode"]) == system}
             table.add_row(" ".join(system), *(_cell(values[name]) for name in NAMES))
         console.print(table, "", highlight=False)

@@ -15,6 +15,7 @@ from common.errors import ProvenderError
 from evaluation.bm25 import bm25_scores
 from evaluation.compare import (
     ALPHAS,
+    RETRIEVED,
     EvalSet,
     Run,
     choose_alpha,
@@ -26,7 +27,13 @@ from evaluation.compare import (
     summary,
 )
 from evaluation.metrics import NAMES, estimate, paired_difference, per_query, ranks
-from evaluation.retrieve import min_max_fusion
+from evaluation.retrieve import (
+    encode,
+    min_max_fusion,
+    pooled_scores,
+    reciprocal_rank_fusion,
+    xtr_scores,
+)
 from tests.tiny import pair, tiny_recipe
 from training.model import load_encoder
 
@@ -150,16 +157,14 @@ def test_every_system_is_run_in_every_mode(model: MultiVectorEncoder) -> None:
     runs = compare([(VALID, TEST)], {"base": model, "tuned": model}, CPU)
     assert [(run.eval_set, run.system, run.mode) for run in runs] == [
         ("test", "bm25", "lexical"),
-        ("test", "base", "semantic"),
-        ("test", "base", "hybrid"),
-        ("test", "tuned", "semantic"),
-        ("test", "tuned", "hybrid"),
+        *(("test", "base", mode) for mode in ("semantic", "hybrid", "rrf", "xtr", "pooled")),
+        *(("test", "tuned", mode) for mode in ("semantic", "hybrid", "rrf", "xtr", "pooled")),
     ]
-    assert [run.alpha is None for run in runs] == [True, True, False, True, False]
+    assert [run.mode for run in runs if run.alpha is not None] == ["hybrid", "hybrid"]
 
 
 def test_runs_hold_the_ranks_of_their_scores(model: MultiVectorEncoder) -> None:
-    lexical_run, semantic_run, hybrid_run = compare([(VALID, TEST)], {"base": model}, CPU)
+    lexical_run, semantic_run, hybrid_run, *others = compare([(VALID, TEST)], {"base": model}, CPU)
     lexical = bm25_scores(TEST.queries, TEST.documents)
     semantic = semantic_scores(model, TEST, CPU.autocast())
     alpha = choose_alpha(
@@ -168,10 +173,18 @@ def test_runs_hold_the_ranks_of_their_scores(model: MultiVectorEncoder) -> None:
         VALID.answers,
     )
     assert hybrid_run.alpha == alpha
+    queries, documents = (
+        encode(model, texts, task, autocast=CPU.autocast())
+        for texts, task in ((TEST.queries, "query"), (TEST.documents, "document"))
+    )
+    rrf_run, xtr_run, pooled_run = others
     for run, scores in (
         (lexical_run, lexical),
         (semantic_run, semantic),
         (hybrid_run, min_max_fusion(semantic, lexical, alpha)),
+        (rrf_run, reciprocal_rank_fusion(semantic, lexical)),
+        (xtr_run, xtr_scores(queries, documents, RETRIEVED)),
+        (pooled_run, pooled_scores(queries, documents)),
     ):
         expected = ranks(scores, TEST.answers)
         assert [own.tolist() for own in run.ranks] == [own.tolist() for own in expected]
@@ -198,7 +211,8 @@ def test_alpha_follows_the_validation_answers(
 
     # Scores that know the answers on the semantic side only, then on the lexical side only.
     right, wrong = np.eye(8), np.roll(np.eye(8), 1, axis=1)
-    monkeypatch.setattr(module, "semantic_scores", lambda *_: right)
+    scores = dict.fromkeys(("semantic", "xtr", "pooled"), right)
+    monkeypatch.setattr(module, "_scores", lambda _, sets, __: {s.name: scores for s in sets})
     monkeypatch.setattr(module, "bm25_scores", lambda *_: wrong)
     turned = replace(VALID, answers=[[(n + 1) % 8] for n in range(8)])
     semantic = compare([(VALID, TEST)], {"base": model}, CPU)[2].alpha

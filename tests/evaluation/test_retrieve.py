@@ -9,7 +9,14 @@ import torch
 
 from common.device import Device
 from evaluation import retrieve
-from evaluation.retrieve import encode, maxsim_scores, min_max_fusion
+from evaluation.retrieve import (
+    encode,
+    maxsim_scores,
+    min_max_fusion,
+    pooled_scores,
+    reciprocal_rank_fusion,
+    xtr_scores,
+)
 
 
 def _vectors(lengths: list[int], seed: int) -> list[torch.Tensor]:
@@ -45,6 +52,44 @@ def test_maxsim_does_not_depend_on_the_chunk_size(
     monkeypatch.setitem(retrieve._ELEMENTS, "cpu", elements)
     scores = maxsim_scores(QUERIES, DOCUMENTS)
     assert np.allclose(scores, _by_hand(QUERIES, DOCUMENTS), atol=1e-6)
+
+
+def _xtr_by_hand(retrieved: int) -> np.ndarray:
+    tokens = [(j, other) for j, document in enumerate(DOCUMENTS) for other in document]
+    scores = np.zeros((len(QUERIES), len(DOCUMENTS)))
+    for i, query in enumerate(QUERIES):
+        for token in query:
+            found = sorted(((float(token @ other), j) for j, other in tokens), reverse=True)
+            kept = found[:retrieved]
+            for j in range(len(DOCUMENTS)):
+                own = [value for value, owner in kept if owner == j]
+                scores[i, j] += max(own) if own else kept[-1][0]
+        scores[i] /= len(query)
+    return scores
+
+
+@pytest.mark.parametrize("retrieved", [1, 5, 12])
+def test_xtr_imputes_what_a_query_token_did_not_retrieve(retrieved: int) -> None:
+    scores = xtr_scores(QUERIES, DOCUMENTS, retrieved)
+    assert np.allclose(scores, _xtr_by_hand(retrieved), atol=1e-6)
+
+
+@pytest.mark.parametrize("retrieved", [34, 1000])
+def test_xtr_that_retrieves_every_token_is_maxsim(retrieved: int) -> None:
+    scores = xtr_scores(QUERIES, DOCUMENTS, retrieved)
+    assert np.allclose(scores, maxsim_scores(QUERIES, DOCUMENTS), atol=1e-6)
+
+
+def test_pooled_scores_are_cosines_of_means() -> None:
+    query, document = QUERIES[2].mean(dim=0), DOCUMENTS[4].mean(dim=0)
+    expected = torch.nn.functional.cosine_similarity(query, document, dim=0)
+    assert pooled_scores(QUERIES, DOCUMENTS)[2, 4] == pytest.approx(float(expected), abs=1e-6)
+
+
+def test_reciprocal_ranks_are_added() -> None:
+    one, two = np.array([[0.9, 0.5, 0.1]]), np.array([[2.0, 2.0, 7.0]])
+    expected = [[1 / 61 + 1 / 63, 1 / 62 + 1 / 63, 1 / 63 + 1 / 61]]
+    assert np.allclose(reciprocal_rank_fusion(one, two), expected)
 
 
 def test_padding_never_wins_over_negative_similarities() -> None:
