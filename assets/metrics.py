@@ -27,7 +27,7 @@ RUNS = ("metrics", "runs")
 """The ranks of each checkpoint that was evaluated, by the beginning of its fingerprint."""
 REPORT = ("reports", "report.html")
 BASE, TUNED = "base", "tuned"
-VERSION = "1"
+VERSION = "2"
 
 
 @dg.asset(

@@ -299,6 +299,8 @@ DIFFERENCES = pa.schema(
         _column("difference", pa.float64(), "mean of the query-by-query differences"),
         _column("low", pa.float64(), "lower end of the 95 % paired-bootstrap interval"),
         _column("high", pa.float64(), "upper end"),
+        _column("p", pa.float64(), "randomization test of the differences, two-sided"),
+        _column("q", pa.float64(), "the same, corrected for all rows of the table"),
     ]
 )
 

@@ -15,7 +15,15 @@ from common.device import Device
 from common.errors import ProvenderError
 from evaluation.bm25 import bm25_scores
 from evaluation.documents import Form, render
-from evaluation.metrics import NAMES, estimate, paired_difference, per_query, ranks
+from evaluation.metrics import (
+    NAMES,
+    corrected,
+    estimate,
+    paired_difference,
+    paired_p,
+    per_query,
+    ranks,
+)
 from evaluation.retrieve import (
     encode,
     maxsim_scores,
@@ -205,7 +213,10 @@ def summary(runs: Sequence[Run]) -> list[dict[str, Any]]:
 def differences(
     runs: Sequence[Run], pairs: Sequence[tuple[tuple[str, Mode], tuple[str, Mode]]]
 ) -> list[dict[str, Any]]:
-    """For each set, metric and (better, worse) pair of systems: the paired difference."""
+    """For each set, metric and (better, worse) pair of systems: the paired difference.
+
+    `p` is its own randomization test, `q` that corrected for all rows that are returned.
+    """
     by_key = {(run.eval_set, run.system, run.mode): run.values for run in runs}
     rows = []
     for eval_set in dict.fromkeys(run.eval_set for run in runs):
@@ -222,9 +233,11 @@ def differences(
                         "difference": found.mean,
                         "low": found.low,
                         "high": found.high,
+                        "p": paired_p(ours[metric], theirs[metric]),
                     }
                 )
-    return rows
+    rates = corrected([row["p"] for row in rows])
+    return [{**row, "q": rate} for row, rate in zip(rows, rates, strict=True)]
 
 
 def per_query_rows(runs: Sequence[Run], sets: Sequence[EvalSet]) -> list[dict[str, Any]]:

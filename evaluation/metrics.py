@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import bootstrap
+from scipy.stats import bootstrap, false_discovery_control, permutation_test
 
 NAMES = ("P@1", "MRR", "recall@5", "nDCG@10")
 _RESAMPLES = 2000
+_PERMUTATIONS = 9999
 
 
 @dataclass(frozen=True)
@@ -73,3 +74,28 @@ def estimate(values: np.ndarray, seed: int = 0) -> Estimate:
 def paired_difference(tuned: np.ndarray, base: np.ndarray, seed: int = 0) -> Estimate:
     """Mean of `tuned - base`, query by query, with its bootstrap interval: a paired bootstrap."""
     return estimate(tuned - base, seed)
+
+
+def paired_p(tuned: np.ndarray, base: np.ndarray, seed: int = 0) -> float:
+    """How often chance alone gives a mean difference as large, either way.
+
+    Fisher's randomization test: the sign of each query's difference is drawn (Smucker et al. 2007).
+    """
+    differences = tuned - base
+    if not differences.any():
+        return 1.0
+    return float(
+        permutation_test(
+            (differences,),
+            np.mean,
+            permutation_type="samples",
+            vectorized=True,
+            n_resamples=_PERMUTATIONS,
+            rng=np.random.default_rng(seed),
+        ).pvalue
+    )
+
+
+def corrected(p_values: Sequence[float]) -> list[float]:
+    """`p_values` of many comparisons as false discovery rates (Benjamini and Hochberg 1995)."""
+    return false_discovery_control(p_values).tolist() if p_values else []

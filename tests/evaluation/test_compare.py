@@ -26,7 +26,7 @@ from evaluation.compare import (
     semantic_scores,
     summary,
 )
-from evaluation.metrics import NAMES, estimate, paired_difference, per_query, ranks
+from evaluation.metrics import NAMES, corrected, estimate, paired_difference, per_query, ranks
 from evaluation.retrieve import (
     encode,
     min_max_fusion,
@@ -266,7 +266,28 @@ def test_differences_are_paired_by_query() -> None:
         "difference": pytest.approx((3 / 4 + 5 / 12) / 3),
         "low": found.low,
         "high": found.high,
+        "p": pytest.approx(0.5),  # two of three queries differ: one in two draws of signs
+        "q": 1.0,  # other metrics differ in one query or none, and correct this one up
     }
+
+
+def test_differences_are_corrected_for_all_that_were_compared() -> None:
+    generator = np.random.default_rng(2)
+    better = [np.array([1]) for _ in range(30)]
+    worse = [np.array([int(rank)]) for rank in generator.integers(1, 9, 30)]
+    runs = [
+        Run("test", name, "semantic", None, found)
+        for name, found in (("a", better), ("b", worse), ("c", worse))
+    ]
+    pairs: list[Any] = [
+        (("a", "semantic"), ("b", "semantic")),
+        (("b", "semantic"), ("c", "semantic")),
+    ]
+    rows = differences(runs, pairs)
+    assert [row["p"] for row in rows[4:]] == [1.0] * 4
+    assert all(row["p"] < 0.01 for row in rows[:4] if row["metric"] != "recall@5")
+    assert [row["q"] for row in rows] == corrected([row["p"] for row in rows])
+    assert all(row["q"] >= row["p"] for row in rows)
 
 
 def test_per_query_rows_hold_the_rank_of_the_best_answer() -> None:

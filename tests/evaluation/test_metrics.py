@@ -5,7 +5,16 @@ from math import log2
 import numpy as np
 import pytest
 
-from evaluation.metrics import NAMES, Estimate, estimate, paired_difference, per_query, ranks
+from evaluation.metrics import (
+    NAMES,
+    Estimate,
+    corrected,
+    estimate,
+    paired_difference,
+    paired_p,
+    per_query,
+    ranks,
+)
 
 
 def _ranks(row: list[float], answers: list[int]) -> list[int]:
@@ -139,3 +148,22 @@ def test_pairing_sees_what_unpaired_intervals_hide() -> None:
     found = paired_difference(base + 0.01 + 0.001 * np.arange(50) / 50, base)
     assert found.low > 0
     assert estimate(base + 0.01).low < estimate(base).high
+
+
+def test_a_randomization_test_counts_the_draws_of_signs() -> None:
+    # All eight draws of three signs are tried: two are as far from nothing as what was seen.
+    assert paired_p(np.array([1.0, 1.0, 1.0]), np.zeros(3)) == pytest.approx(2 / 8)
+    assert paired_p(np.zeros(3), np.array([1.0, 1.0, 1.0])) == pytest.approx(2 / 8)
+    assert paired_p(np.ones(3), np.ones(3)) == 1.0
+
+
+def test_a_clear_difference_is_not_chance() -> None:
+    generator = np.random.default_rng(0)
+    base = generator.random(200)
+    assert paired_p(base + 0.1 + 0.05 * generator.standard_normal(200), base) < 0.001
+    assert paired_p(base + 0.1 * generator.standard_normal(200), base) > 0.01
+
+
+def test_corrected_rates_are_those_of_benjamini_and_hochberg() -> None:
+    assert corrected([0.01, 0.04, 0.03, 0.5]) == pytest.approx([0.04, 0.16 / 3, 0.16 / 3, 0.5])
+    assert corrected([]) == []

@@ -52,6 +52,8 @@ def _differences(*, doc_low: float = 0.01, judged: float = 0.02) -> list[dict[st
             "difference": difference,
             "low": low,
             "high": difference + 0.1,
+            "p": 0.01,
+            "q": 0.04,
         }
         for eval_set, difference, low in (
             ("doc_test", 0.05, doc_low),
@@ -267,7 +269,7 @@ def test_differences_are_shown_for_p1_and_mrr(page: _Page) -> None:
         *(("doc_test", "P@1"), ("doc_test", "MRR")),
         *(("judged_test", "P@1"), ("judged_test", "MRR")),
     ]
-    assert shown[1][4:] == ["+0.050", "+0.010 to +0.150"]
+    assert shown[1][4:] == ["+0.050", "+0.010 to +0.150", "0.040"]
 
 
 def test_styles_are_means_over_judged_semantic_ranks(page: _Page) -> None:
