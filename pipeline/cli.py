@@ -192,6 +192,30 @@ def pairs(
 
 
 @app.command()
+def search(
+    query: Annotated[str, typer.Argument(help="What the code does, or a property of it.")],
+    *,
+    place: Annotated[
+        str, typer.Option("--in", metavar="PATH|SOURCE", help="All sources of the lake by default.")
+    ] = "",
+    model: Annotated[
+        str,
+        typer.Option(metavar="NAME|PATH", help="The lake's by default; base: the untouched one."),
+    ] = "",
+    mode: Annotated[str, typer.Option(help="hybrid, semantic or lexical.")] = "hybrid",
+    count: Annotated[int, typer.Option("-n", min=1, help="How many to show.")] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
+    sources: Sources = None,
+    lake: LakeFolder = None,
+) -> None:
+    """Find definitions by what they do. Each is encoded once; later searches take seconds."""
+    from pipeline import search as searching
+
+    asked = searching.Asked(query, place, model, mode, count, as_json)
+    _told(lambda: searching.search(asked), sources, lake)
+
+
+@app.command()
 def ui(
     port: Annotated[int, typer.Option(help="Dagster's port.")] = 3000,
     mlflow_port: Annotated[int, typer.Option(help="MLflow's port.")] = 5000,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.syntax import Syntax
     from rich.text import Text
 
 _WIDTH = 100
@@ -16,8 +17,12 @@ _LINES = 25
 """Of a pair's code, where it is one of several."""
 _LEXERS = {"lean": "lean4", "smtlib": "common-lisp"}
 """Pygments' names, where they are not the language's."""
-_UNPRINTABLE = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "�")
-"""Control characters: a repository's text must not steer the reader's terminal."""
+UNPRINTABLE = dict.fromkeys(
+    (*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)),
+    "�",
+)
+"""Control characters, those that turn the direction of a line included: a repository's text must not
+steer the reader's terminal, nor look like other text."""
 
 
 def print_pair(out: Console, pair: Mapping[str, Any], fate: str = "") -> None:
@@ -63,22 +68,27 @@ def text(given: str, style: str = "") -> Text:
     """`given` as it stands: brackets are no markup."""
     from rich.text import Text
 
-    return Text(given.translate(_UNPRINTABLE), style, overflow="fold")
+    return Text(given.translate(UNPRINTABLE), style, overflow="fold")
 
 
 def code(given: str, language: str, *, indent: int = 2) -> RenderableType:
     """`given` in the colours of its language."""
     from rich.padding import Padding
+
+    return Padding(syntax(given, language), (0, 0, 0, indent))
+
+
+def syntax(given: str, language: str) -> Syntax:
+    """As `code`, without room at its left."""
     from rich.syntax import Syntax
 
-    syntax = Syntax(
-        given.translate(_UNPRINTABLE),
+    return Syntax(
+        given.translate(UNPRINTABLE),
         _LEXERS.get(language, language),
         theme="ansi_dark",
         background_color="default",
         word_wrap=True,
     )
-    return Padding(syntax, (0, 0, 0, indent))
 
 
 def console() -> Console:

@@ -1,0 +1,140 @@
+"""The model that a command searches with: found and identified at once, loaded when it is needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from common.errors import ProvenderError, hint
+from common.hashing import digest, digest_file
+from resources.lake import Lake
+from resources.project import Project
+
+if TYPE_CHECKING:
+    import torch
+    from sentence_transformers import MultiVectorEncoder
+
+    from training.recipe import Recipe
+
+BASE, EMBEDDED = "base", "embedded:minilm"
+
+_OF_A_MODEL = (".safetensors", ".json", ".txt")
+_BESIDE = {"manifest.json"}
+"""What says how a model was made, not what it computes."""
+
+
+@dataclass
+class Model:
+    """A model by what identifies it, its lengths included."""
+
+    name: str
+    fingerprint: str
+    _recipe: Recipe
+    _encoder: MultiVectorEncoder | None = None
+
+    def encode(self, texts: list[str], task: str) -> list[torch.Tensor]:
+        """Token vectors of each text, `(tokens, dim)`, unit length; loads the model the first time.
+
+        Raises:
+            ProvenderError: it cannot be loaded.
+        """
+        from common.device import pick
+        from evaluation.retrieve import encode
+        from training.model import load_encoder
+
+        device = pick()
+        if self._encoder is None:
+            self._encoder = load_encoder(self._recipe, self._recipe.index_length)
+            self._encoder.to(device.accelerator)
+        return encode(self._encoder, texts, task, autocast=device.autocast())
+
+
+def chosen(lake: Lake, name: str) -> Model:
+    """The model that `name` means: the lake's where it is empty, `base` for the one it began as, else a
+    stage of the lake, a folder, or a name that training's `base_model` may have.
+
+    Raises:
+        ProvenderError: there is none.
+    """
+    from assets.checkpoints import MODEL
+
+    own = lake.path(*MODEL)
+    if not name and not own.is_dir():
+        raise ProvenderError(
+            "There is no model yet.",
+            where=str(own),
+            remedy="Run `make demo` first, or name one: `--model base` is the untouched one.",
+        )
+    place = _place(lake, name)
+    recipe = _recipe(place if place is not None else own)
+    if name == BASE:
+        base = _root(own) if own.is_dir() else recipe.base_model
+        recipe = recipe.model_copy(update={"base_model": base})
+    else:
+        recipe = recipe.model_copy(update={"base_model": name if place is None else str(place)})
+    return Model(name or own.name, _fingerprint(recipe), recipe)
+
+
+def _place(lake: Lake, name: str) -> Path | None:
+    """The folder that `name` means; null for what is no folder's name."""
+    from assets.checkpoints import MODEL
+
+    if name in (BASE, EMBEDDED):
+        return None
+    for place in (
+        lake.path("models", name) if name else lake.path(*MODEL),
+        Path(name).expanduser(),
+    ):
+        if place.is_dir():
+            return place.resolve()
+    # A hub's names have one slash at most; what looks like a path is one.
+    if name.startswith((".", "/", "~")) or "/" not in name:
+        stages = [each.name for each in sorted(lake.path("models").glob("*")) if each.is_dir()]
+        raise ProvenderError(
+            f"There is no model `{name}`; {hint(name, [*stages, BASE, EMBEDDED], 'models')}"
+            f"{'' if stages else '.'}",
+            where="--model",
+            remedy="Correct it, or give a folder.",
+        )
+    return None
+
+
+def _recipe(place: Path) -> Recipe:
+    """The recipe of the checkpoint at `place`, whose lengths count; that of the first stage if it is none."""
+    from training.checkpoint import MANIFEST, read_manifest
+    from training.recipe import Recipe
+
+    if (place / MANIFEST).is_file():
+        return Recipe.model_validate(read_manifest(place)["config"])
+    return next(iter(Project().load_stages().values()))
+
+
+def _root(place: Path) -> str:
+    """What the checkpoint at `place` began as, before any stage."""
+    from training.checkpoint import read_manifest
+
+    return str(read_manifest(place)["root"])
+
+
+def _fingerprint(recipe: Recipe) -> str:
+    from training.model import base_of, resolve
+
+    name, adapters = base_of(recipe.base_model)
+    return digest(
+        [_content(each) for each in (resolve(name), *map(str, adapters))],
+        recipe.query_length,
+        recipe.index_length,
+    )
+
+
+def _content(place: str) -> object:
+    """The hashes of a folder's files, as far as they make the model; a hub's name as it stands."""
+    folder = Path(place)
+    if not folder.is_dir():
+        return place
+    return [
+        (str(each.relative_to(folder)), digest_file(each))
+        for each in sorted(folder.rglob("*"))
+        if each.suffix in _OF_A_MODEL and each.name not in _BESIDE and each.is_file()
+    ]
