@@ -84,7 +84,7 @@ class VectorIndex:
             wanted: for each source, the texts by `key_of`.
             encode: gives the token vectors of each text, `(tokens, dim)` of unit length; called for
                 new documents only, `BATCH` at a time.
-            told: hears how many of the new ones are done, after each batch.
+            told: hears how many of the new ones are done: none, then after each batch.
 
         Raises:
             ProvenderError: the index is damaged, in use by another update, or the disk is full.
@@ -99,6 +99,8 @@ class VectorIndex:
             table = self._table()
             # The longest first: who waits is told too much rather than too little.
             order = sorted(new, key=lambda each: (-len(wanted[each[0]][each[1]]), each))
+            if order:
+                told(0, len(order))
             for start in range(0, len(order), BATCH):
                 batch = order[start : start + BATCH]
                 vectors = encode([wanted[source][key] for source, key in batch])
@@ -227,7 +229,7 @@ class VectorIndex:
             if not _is_lance(error):
                 raise
             raise ProvenderError(
-                f"The search index is damaged ({said[:120]}).",
+                f"The search index is damaged ({said.partition(', /')[0][:120]}).",
                 where=str(self._folder),
                 remedy="Delete this folder; the next search makes it again.",
             ) from error

@@ -69,8 +69,7 @@ def chosen(lake: Lake, name: str) -> Model:
     place = _place(lake, name)
     recipe = _recipe(place if place is not None else own)
     if name == BASE:
-        base = _root(own) if own.is_dir() else recipe.base_model
-        recipe = recipe.model_copy(update={"base_model": base})
+        recipe = recipe.model_copy(update={"base_model": _root(own) or recipe.base_model})
     else:
         recipe = recipe.model_copy(update={"base_model": name if place is None else str(place)})
     return Model(name or own.name, _fingerprint(recipe), recipe)
@@ -111,10 +110,10 @@ def _recipe(place: Path) -> Recipe:
 
 
 def _root(place: Path) -> str:
-    """What the checkpoint at `place` began as, before any stage."""
-    from training.checkpoint import read_manifest
+    """What the checkpoint at `place` began as, before any stage; nothing where it is none."""
+    from training.checkpoint import MANIFEST, read_manifest
 
-    return str(read_manifest(place)["root"])
+    return str(read_manifest(place)["root"]) if (place / MANIFEST).is_file() else ""
 
 
 def _fingerprint(recipe: Recipe) -> str:

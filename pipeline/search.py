@@ -132,20 +132,20 @@ def _update(index: Any, wanted: Mapping[str, Mapping[str, str]], model: Model) -
 
     console = Console(stderr=True)
     columns = (TextColumn("encoding"), BarColumn(), MofNCompleteColumn(), Remaining())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = None
+    # Where nobody looks on, rich would leave an empty line.
+    silent = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=silent) as progress:
+        task = progress.add_task("", visible=False)
 
         def told(done: int, total: int) -> None:
-            nonlocal task
-            if task is None:
-                task = progress.add_task("", total=total)
-                if total > _LONG_WORK:
-                    console.print(
-                        f"{total:,} definitions are new to this model, and are encoded once. A search that is"
-                        " stopped goes on where it was; --in searches less, --mode lexical needs no model.",
-                        highlight=False,
-                    )
-            progress.update(task, completed=done)
+            if not done and total > _LONG_WORK:
+                console.print(
+                    f"{total:,} definitions are new to this model, and are encoded once. A search"
+                    " that is stopped goes on where it was; `--in` searches less, `--mode lexical`"
+                    " needs no model.",
+                    highlight=False,
+                )
+            progress.update(task, completed=done, total=total, visible=True)
 
         index.update(wanted, lambda texts: model.encode(texts, "document"), told)
 
