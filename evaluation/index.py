@@ -274,18 +274,18 @@ def _one_of(column: str, values: Sequence[str]) -> str:
 
 
 def _make_ivf(table: Any) -> None:
-    """An IVF index with product quantisation: its candidates are scored again, exactly."""
-    from lancedb.index import IvfPq
+    """An IVF index of one bit a dimension (RaBitQ): its candidates are scored again, exactly.
+
+    A tenth of the vectors' size, and no codebook to train.
+    """
+    from lancedb.index import IvfRq
 
     [first] = table.search().select(["vectors"]).limit(1).to_arrow()["vectors"].to_pylist()
-    dim = len(first[0])
-    tokens = table.count_rows() * len(first)
     table.create_index(
         "vectors",
-        config=IvfPq(
+        config=IvfRq(
             distance_type="cosine",
-            num_partitions=max(1, min(_MAX_PARTITIONS, isqrt(tokens))),
-            num_sub_vectors=dim // 8 if dim % 8 == 0 else dim,
+            num_partitions=max(1, min(_MAX_PARTITIONS, isqrt(table.count_rows() * len(first)))),
             max_iterations=10,
             sample_rate=64,
         ),

@@ -174,13 +174,14 @@ def test_large_pools_have_candidates_of_an_ivf_index(
     monkeypatch.setattr(module, "EXACT_DOCUMENTS", 100)
     index.update(wanted, Encoder())  # nothing is new, and the index was not made yet
     [made] = index._table().list_indices()
-    assert made.index_type == "IvfPq"
+    assert made.index_type == "IvfRq"
     truth = exact(QUERY, {"alpha": wanted["alpha"]})
     best = sorted(truth, key=lambda key: -truth[key])[:10]
     found = index.candidates(QUERY, ["alpha"], 100)
     assert set(found) <= wanted["alpha"].keys()
     assert len(found) == len(set(found)) == 100
     assert len(set(best) & set(found)) >= 9
+    assert index.candidates(QUERY, ["beta"], 100) == list(wanted["beta"])
     # What came later is found before it is indexed.
     later = {"alpha": {**wanted["alpha"], key_of("m", "the query"): "the query"}}
     index.update(later, Encoder())
