@@ -25,8 +25,8 @@ from evaluation.rows import rows_of, vectors_of
 if TYPE_CHECKING:
     import torch
 
-EXACT_DOCUMENTS = 20_000
-"""Up to here every document is scored: a second or two. Above, the candidates of an IVF index are."""
+EXACT_DOCUMENTS = 10_000
+"""Up to here every document is scored, in seconds. Above, the candidates of an IVF index are."""
 
 BATCH = 256
 """Documents that are encoded and written together: what a killed run loses, at most."""

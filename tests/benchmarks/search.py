@@ -89,7 +89,9 @@ def indexed(lake: Lake, folder: Path) -> None:
     from evaluation.documents import render
     from pipeline.gather import gather
     from pipeline.model import chosen
+    from pipeline.running import quiet
 
+    quiet()
     model = chosen(lake, "")
     units = gather(lake, "").units
     texts = [
