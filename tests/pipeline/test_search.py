@@ -268,7 +268,7 @@ def test_the_weight_is_that_of_the_last_evaluation(
         "queries": 3,
     }
     rows = pl.DataFrame(
-        [row, row | {"system": "base", "alpha": 0.1}], schema=schema.empty(schema.METRICS).schema
+        [row | {"system": "base", "alpha": 0.1}, row], schema=schema.empty(schema.METRICS).schema
     )
     lake.write(rows, schema.METRICS, *METRICS, fingerprint="f")
     assert module._alpha(lake) == 0.85
