@@ -116,7 +116,7 @@ def _size(folder: Path) -> int:
 
 def main() -> int:
     """Print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("documents", type=int, nargs="?", default=50_000)
     documents = parser.parse_args().documents
     with tempfile.TemporaryDirectory(prefix="provender-search-") as folder:
