@@ -30,7 +30,6 @@ from evaluation.retrieve import (
     min_max_fusion,
     pooled_scores,
     reciprocal_rank_fusion,
-    xtr_scores,
 )
 
 if TYPE_CHECKING:
@@ -43,11 +42,8 @@ ALPHAS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 """Weights of the semantic score in the fusion, tried on validation queries only."""
 
 BM25 = "bm25"
-Mode = Literal["lexical", "semantic", "hybrid", "rrf", "xtr", "pooled"]
+Mode = Literal["lexical", "semantic", "hybrid", "rrf", "pooled"]
 """BM25, MaxSim and both by min-max fusion are what search does; the others stand beside them."""
-
-RETRIEVED = 1024
-"""Tokens that each query token retrieves in mode `xtr`."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +132,6 @@ def compare(
                 "semantic": semantic,
                 "hybrid": min_max_fusion(semantic, lexical, alpha),
                 "rrf": reciprocal_rank_fusion(semantic, lexical),
-                "xtr": scores[test.name]["xtr"],
                 "pooled": scores[test.name]["pooled"],
             }
             for mode, found_by in by_mode.items():
@@ -161,7 +156,6 @@ def _scores(
         documents = [known[text] for text in each.documents]
         found[each.name] = {
             "semantic": maxsim_scores(queries, documents),
-            "xtr": xtr_scores(queries, documents, RETRIEVED),
             "pooled": pooled_scores(queries, documents),
         }
     return found

@@ -15,7 +15,6 @@ from common.errors import ProvenderError
 from evaluation.bm25 import bm25_scores
 from evaluation.compare import (
     ALPHAS,
-    RETRIEVED,
     EvalSet,
     Run,
     choose_alpha,
@@ -32,7 +31,6 @@ from evaluation.retrieve import (
     min_max_fusion,
     pooled_scores,
     reciprocal_rank_fusion,
-    xtr_scores,
 )
 from tests.tiny import pair, tiny_recipe
 from training.model import load_encoder
@@ -157,8 +155,8 @@ def test_every_system_is_run_in_every_mode(model: MultiVectorEncoder) -> None:
     runs = compare([(VALID, TEST)], {"base": model, "tuned": model}, CPU)
     assert [(run.eval_set, run.system, run.mode) for run in runs] == [
         ("test", "bm25", "lexical"),
-        *(("test", "base", mode) for mode in ("semantic", "hybrid", "rrf", "xtr", "pooled")),
-        *(("test", "tuned", mode) for mode in ("semantic", "hybrid", "rrf", "xtr", "pooled")),
+        *(("test", "base", mode) for mode in ("semantic", "hybrid", "rrf", "pooled")),
+        *(("test", "tuned", mode) for mode in ("semantic", "hybrid", "rrf", "pooled")),
     ]
     assert [run.mode for run in runs if run.alpha is not None] == ["hybrid", "hybrid"]
 
@@ -177,13 +175,12 @@ def test_runs_hold_the_ranks_of_their_scores(model: MultiVectorEncoder) -> None:
         encode(model, texts, task, autocast=CPU.autocast())
         for texts, task in ((TEST.queries, "query"), (TEST.documents, "document"))
     )
-    rrf_run, xtr_run, pooled_run = others
+    rrf_run, pooled_run = others
     for run, scores in (
         (lexical_run, lexical),
         (semantic_run, semantic),
         (hybrid_run, min_max_fusion(semantic, lexical, alpha)),
         (rrf_run, reciprocal_rank_fusion(semantic, lexical)),
-        (xtr_run, xtr_scores(queries, documents, RETRIEVED)),
         (pooled_run, pooled_scores(queries, documents)),
     ):
         expected = ranks(scores, TEST.answers)
@@ -211,7 +208,7 @@ def test_alpha_follows_the_validation_answers(
 
     # Scores that know the answers on the semantic side only, then on the lexical side only.
     right, wrong = np.eye(8), np.roll(np.eye(8), 1, axis=1)
-    scores = dict.fromkeys(("semantic", "xtr", "pooled"), right)
+    scores = dict.fromkeys(("semantic", "pooled"), right)
     monkeypatch.setattr(module, "_scores", lambda _, sets, __: {s.name: scores for s in sets})
     monkeypatch.setattr(module, "bm25_scores", lambda *_: wrong)
     turned = replace(VALID, answers=[[(n + 1) % 8] for n in range(8)])
