@@ -20,14 +20,14 @@ def print_results(console: Any) -> None:
         rows = [row for row in metrics if row["eval_set"] == eval_set]
         # Narrow enough for 80 columns: the report has the other intervals.
         table = Table(box=None, pad_edge=False)
-        table.add_column(f"{eval_set}: {rows[0]['queries']} queries", no_wrap=True)
+        table.add_column("", no_wrap=True)
         for name in NAMES:
             table.add_column(name, no_wrap=True)
         shown = (each for each in rows if each["mode"] in ("lexical", "semantic", "hybrid"))
         for system in dict.fromkeys((row["system"], row["mode"]) for row in shown):
             values = {row["metric"]: row for row in rows if (row["system"], row["mode"]) == system}
             table.add_row(" ".join(system), *(_cell(values[name]) for name in NAMES))
-        console.print(table, "", highlight=False)
+        console.print(f"{eval_set}: {rows[0]['queries']} queries", table, "", highlight=False)
     gates = promotion_gates(metrics, lake.read(*DIFFERENCES).to_dicts())
     for gate in gates:
         mark = "[green]✓[/]" if gate.passed else "[red]✗[/]"
