@@ -180,7 +180,8 @@ def test_large_pools_have_candidates_of_an_ivf_index(
     found = index.candidates(QUERY, ["alpha"], 100)
     assert set(found) <= wanted["alpha"].keys()
     assert len(found) == len(set(found)) == 100
-    assert len(set(best) & set(found)) >= 9
+    # The index draws its centroids: nine or ten are usual here, and chance alone finds two or three.
+    assert len(set(best) & set(found)) >= 6
     assert index.candidates(QUERY, ["beta"], 100) == list(wanted["beta"])
     # What came later is found before it is indexed.
     later = {"alpha": {**wanted["alpha"], key_of("m", "the query"): "the query"}}
