@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from common.errors import ProvenderError
+from pipeline import render
 from resources.lake import Lake
 
 _KEPT = 10
@@ -44,7 +45,8 @@ def print_diff(console: Any, first: str, second: str, mode: str, *, everything: 
             table = Table(box=None, pad_edge=False, show_header=False)
             for row in kept.iter_rows(named=True):
                 ranks = f"{row['rank']} → {row['rank_second']}"
-                table.add_row(f"  {title}", ranks, row["style"], row["query"])
+                # A doc sentence is a repository's: neither markup nor control characters act.
+                table.add_row(f"  {title}", ranks, row["style"], render.text(row["query"]))
             console.print(table, highlight=False)
             if some.height > kept.height:
                 console.print(f"  … {some.height - kept.height} more: --all", highlight=False)

@@ -85,6 +85,16 @@ def test_a_mistake_is_one_line(lake: Lake, arguments: tuple[str, ...], message: 
     assert "Traceback" not in text
 
 
+def test_a_query_is_only_text_in_the_terminal(lake: Lake) -> None:
+    hostile = "[red]not red[/red] \x1b[31mnor this"
+    rows = (ranks(name, "semantic", q=rank) for name, rank in (("base", 2), ("tuned", 1)))
+    last = pl.concat(rows).with_columns(query=pl.lit(hostile))
+    lake.write(last, schema.RANKS, *RANKS, fingerprint="g")
+    _, text = told("--diff", "base", "tuned")
+    assert "[red]not red[/red]" in text
+    assert "\x1b" not in text
+
+
 def test_only_queries_of_both_are_compared() -> None:
     found = compared(ranks("base", "semantic", a=1, b=2), ranks("tuned", "semantic", b=1, c=1))
     assert found.select("query_id", "gain").rows() == [("b", 0.5)]
