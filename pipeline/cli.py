@@ -323,7 +323,7 @@ def _refresh(job: str, jobs: int) -> int:
     failed = {each.name: each.failure for each in outcomes if each.failure is not None}
     work = sum(each.changed for each in outcomes)
     if job == "build":
-        console.print("building corpus, training, evaluating: about five minutes the first time")
+        console.print("building corpus, training, evaluating: about ten minutes the first time")
     done, told, success = _after_sources(console, job, wanted)
     work += done
     failed = {**told, **failed}
