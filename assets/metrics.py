@@ -172,7 +172,7 @@ def markdown(table: pl.DataFrame) -> str:
 @dg.asset_check(asset="metrics", description="The tuned model may replace its base.")
 def promotion(lake: Lake) -> dg.AssetCheckResult:
     """Documentation queries: better beyond doubt. Hybrid above BM25. Judged queries: not below base."""
-    from evaluation.report import promotion_gates
+    from evaluation.gates import promotion_gates
 
     gates = promotion_gates(lake.read(*METRICS).to_dicts(), lake.read(*DIFFERENCES).to_dicts())
     return dg.AssetCheckResult(

@@ -11,7 +11,7 @@ def print_results(console: Any) -> None:
 
     from assets.metrics import DIFFERENCES, METRICS, REPORT
     from evaluation.metrics import NAMES
-    from evaluation.report import promotion_gates
+    from evaluation.gates import promotion_gates
     from resources.lake import Lake
 
     lake = Lake()

@@ -17,6 +17,7 @@ from corpus.quality import Quality, load_quality
 from corpus.sources import Manifest, Split, load_manifest
 from corpus.splits import assign
 from corpus.targets import Targets, load_targets
+from evaluation.settings import Evaluation, load_evaluation
 from training.curriculum import load_recipes, load_stages
 from training.recipe import Recipe
 
@@ -42,6 +43,7 @@ class Project(dg.ConfigurableResource):
     quality: str = str(ROOT / "config" / "quality.yaml")
     datasets: str = str(ROOT / "config" / "datasets.yaml")
     targets: str = str(ROOT / "config" / "targets.yaml")
+    evaluation: str = str(ROOT / "config" / "evaluation.yaml")
 
     def load_manifest(self) -> Manifest:
         return load_manifest(*([Path(self.sources)] if self.sources else manifest_paths()))
@@ -83,6 +85,10 @@ class Project(dg.ConfigurableResource):
         profile = os.environ.get("PROVENDER_PROFILE") or targets.profile
         targets.named(profile)
         return targets.model_copy(update={"profile": profile})
+
+    def load_evaluation(self) -> Evaluation:
+        """PROVENDER_EVALUATION, else the file that ships."""
+        return load_evaluation(Path(os.environ.get("PROVENDER_EVALUATION", self.evaluation)))
 
     def benchmarks_path(self) -> Path | None:
         """The folder that PROVENDER_BENCHMARKS names: published benchmarks, not to be learned."""

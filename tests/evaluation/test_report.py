@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from evaluation.metrics import NAMES
-from evaluation.report import Facts, promotion_gates, render_report
+from evaluation.gates import promotion_gates
+from evaluation.report import Facts, render_report
 
 SYSTEMS = {
     ("bm25", "lexical"): 0.40,
