@@ -10,8 +10,8 @@ def print_results(console: Any) -> None:
     from rich.table import Table
 
     from assets.metrics import DIFFERENCES, METRICS, REPORT
-    from evaluation.metrics import NAMES
     from evaluation.gates import promotion_gates
+    from evaluation.metrics import NAMES
     from resources.lake import Lake
 
     lake = Lake()

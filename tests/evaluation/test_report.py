@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from evaluation.metrics import NAMES
 from evaluation.gates import promotion_gates
+from evaluation.metrics import NAMES
 from evaluation.report import Facts, render_report
 
 SYSTEMS = {
