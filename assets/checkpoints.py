@@ -146,7 +146,7 @@ stage_general, stage_rust, stage_formal, stage_personal = STAGES
 def model(lake: Lake) -> dg.MaterializeResult:
     """The last stage, merged: a folder that plain `MultiVectorEncoder(path)` loads."""
     stage = _version(lake, place_of_stage(LAST))
-    unchanged = _version(lake, MODEL) == stage
+    unchanged = _version(lake, MODEL) == stage and "export" in _manifest(lake, MODEL)
     with told():
         if not unchanged:
             from training.merge import export
@@ -160,6 +160,7 @@ def model(lake: Lake) -> dg.MaterializeResult:
             "unchanged": unchanged,
             "dagster/uri": str(lake.path(*MODEL)),
             "sha256": digest_file(weights),
+            "parity": manifest["export"]["parity"],
             "bytes": weights.stat().st_size,
             "retention": dg.MetadataValue.md(matrix(manifest)),
             "made_from": dg.MetadataValue.md(lineage(manifest)),

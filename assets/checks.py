@@ -35,7 +35,7 @@ def no_leak(lake: Lake, project: Project) -> dg.AssetCheckResult:
     """Compares sources, clusters and code of the splits, and asks the evidence of near-duplicates."""
     with told():
         splits = project.load_splits(project.load_manifest())
-        found = leaks(_corpus(lake), lake.read(*EDGES), splits)
+        found = leaks(corpus_rows(lake), lake.read(*EDGES), splits)
     return _none_of("leaking", found)
 
 
@@ -43,7 +43,7 @@ def no_leak(lake: Lake, project: Project) -> dg.AssetCheckResult:
 def all_licensed(lake: Lake, project: Project) -> dg.AssetCheckResult:
     """Compares licence tiers with those that the curriculum admits, and asks for an SPDX licence."""
     with told():
-        found = unlicensed(_corpus(lake), project.load_curriculum().admit)
+        found = unlicensed(corpus_rows(lake), project.load_curriculum().admit)
     return _none_of("unlicensed", found)
 
 
@@ -127,7 +127,8 @@ def no_opted_out_in_checkpoints(lake: Lake) -> dg.AssetCheckResult:
     )
 
 
-def _corpus(lake: Lake) -> pl.DataFrame:
+def corpus_rows(lake: Lake) -> pl.DataFrame:
+    """The corpus, all splits."""
     return pl.concat([lake.read(*place_of(split)) for split in SPLITS])
 
 

@@ -169,23 +169,8 @@ def markdown(table: pl.DataFrame) -> str:
     return markdown_table(rounded.columns, rounded.iter_rows())
 
 
-@dg.asset_check(asset="metrics", description="The tuned model may replace its base.")
-def promotion(lake: Lake) -> dg.AssetCheckResult:
-    """Documentation queries: better beyond doubt. Hybrid above BM25. Judged queries: not below base."""
-    from evaluation.gates import promotion_gates
-
-    gates = promotion_gates(lake.read(*METRICS).to_dicts(), lake.read(*DIFFERENCES).to_dicts())
-    return dg.AssetCheckResult(
-        passed=all(gate.passed for gate in gates),
-        severity=dg.AssetCheckSeverity.ERROR,
-        metadata={
-            gate.name: f"{'pass' if gate.passed else 'FAIL'}: {gate.detail}" for gate in gates
-        },
-    )
-
-
 @dg.asset(
-    deps=["metrics", "corpus"],
+    deps=["promotion"],
     group_name="evaluation",
     kinds={"html"},
     owners=OWNERS,
@@ -193,6 +178,7 @@ def promotion(lake: Lake) -> dg.AssetCheckResult:
 )
 def report(lake: Lake) -> dg.MaterializeResult:
     """One self-contained HTML page: tables, plots, promotion decision, and where every number is from."""
+    from assets.promotion import read_gates
     from evaluation.report import Facts, render_report
     from training.checkpoint import read_manifest
 
@@ -208,6 +194,7 @@ def report(lake: Lake) -> dg.MaterializeResult:
                 pairs=pairs.group_by(columns).len("pairs").sort(columns).to_dicts(),
                 kept_out=_kept_out(lake),
                 pool=lake.read(*pool_of("doc", "test"), columns=["unit_id"]).height,
+                gates=read_gates(lake),
             )
         )
         path = lake.path(*REPORT)

@@ -1,4 +1,8 @@
-"""The conditions under which a model replaces another, and what was measured of each."""
+"""The conditions under which a model becomes the champion, and what was measured of each.
+
+Documentation queries alone mislead: tuning can raise them and sink what people type. So judged queries
+decide, all priority sets together, and the rest may not pay for them.
+"""
 
 from __future__ import annotations
 
@@ -6,63 +10,184 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from evaluation.metrics import Estimate, paired_difference, paired_p
+from evaluation.settings import Gates, Held
+
 Row = dict[str, Any]
+
+TUNED, BASE, CHAMPION, BM25 = "tuned", "base", "champion", "bm25"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of a model beside its ranks.
+
+    Attributes:
+        parity: the greatest difference between export and adapter; null where nobody measured these weights.
+        leaking: what of its training is evaluated, in words; empty where nothing is.
+        unlicensed: what of it may not be trained on, in words; empty where nothing is.
+    """
+
+    parity: float | None
+    leaking: str = ""
+    unlicensed: str = ""
 
 
 @dataclass(frozen=True)
 class Gate:
-    """One condition of promotion."""
+    """One condition of promotion: what was measured, and whether that will do."""
 
     name: str
     passed: bool
     detail: str
 
 
-def promotion_gates(metrics: Sequence[Row], differences: Sequence[Row]) -> list[Gate]:
-    """The conditions under which the tuned model replaces its base.
+def decide(ranks: Sequence[Row], gates: Gates, evidence: Evidence) -> list[Gate]:
+    """Every condition. The model is promoted where all have passed.
 
-    Documentation queries alone mislead, so judged queries have a gate of their own.
+    Args:
+        ranks: rows of the table of ranks: `eval_set`, `system`, `mode`, `query_id`, `rank`.
+        gates: the settings.
+        evidence: of the model.
     """
-    mean = {(r["eval_set"], r["system"], r["mode"], r["metric"]): r["mean"] for r in metrics}
-    gains = {(r["eval_set"], r["system"], r["against"], r["metric"]): r for r in differences}
-    semantic = ("tuned semantic", "base semantic", "MRR")
-    documentation = gains.get(("doc_test", *semantic))
-    judged = gains.get(("judged_test", *semantic))
-    hybrid = mean.get(("doc_test", "tuned", "hybrid", "MRR"))
-    bm25 = mean.get(("doc_test", "bm25", "lexical", "MRR"))
+    known = _Ranks(ranks, gates.mode)
     return [
+        *_priority(known, gates),
+        *_held(known, "documentation", gates.documentation),
+        _above_bm25(known, gates.documentation.sets),
+        *_held(known, "general", gates.general),
+        _parity(evidence, gates),
         Gate(
-            "documentation queries: tuned beats base beyond doubt",
-            documentation is not None and documentation["low"] > 0,
-            _gain(documentation),
+            "nothing evaluated was trained on", not evidence.leaking, evidence.leaking or "nothing"
         ),
         Gate(
-            "documentation queries: hybrid beats BM25",
-            hybrid is not None and bm25 is not None and hybrid > bm25,
-            _UNASKED if hybrid is None else f"MRR {hybrid:.3f} against {bm25:.3f}",
-        ),
-        Gate(
-            "judged queries: tuned is not below base",
-            judged is not None and judged["difference"] >= 0,
-            _gain(judged),
-        ),
-        *(
-            Gate(
-                f"judged {domain} queries: tuned is not worse than base beyond doubt",
-                row["high"] >= 0,
-                _gain(row),
-            )
-            for domain in ("formal", "general")
-            if (row := gains.get((f"judged_{domain}_test", *semantic)))
+            "everything trained on has a licence that is admitted",
+            not evidence.unlicensed,
+            evidence.unlicensed or "none found that has not",
         ),
     ]
+
+
+class _Ranks:
+    """Reciprocal ranks by set, system and mode, in the order of the queries' ids."""
+
+    def __init__(self, rows: Sequence[Row], mode: str) -> None:
+        self._mode = mode
+        self._found: dict[tuple[str, str, str], dict[str, float]] = {}
+        for row in rows:
+            own = self._found.setdefault((row["eval_set"], row["system"], row["mode"]), {})
+            own[row["query_id"]] = 1 / row["rank"]
+
+    def both(
+        self, sets: Sequence[str], system: str, other: str, modes: tuple[str, str] | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Reciprocal ranks of two systems on the queries of `sets` that both were asked, `(n,)` each."""
+        first, second = modes or (self._mode, self._mode)
+        found = [
+            (ours[query], theirs[query])
+            for name in sets
+            for ours, theirs in [
+                (
+                    self._found.get((name, system, first), {}),
+                    self._found.get((name, other, second), {}),
+                )
+            ]
+            for query in sorted(ours.keys() & theirs.keys())
+        ]
+        values = np.array(found, dtype=float).reshape(-1, 2)
+        return values[:, 0], values[:, 1]
+
+    def asked(self, name: str, system: str) -> bool:
+        return (name, system, self._mode) in self._found
+
+    def has(self, system: str) -> bool:
+        return any(each == system for _, each, _ in self._found)
+
+
+def _priority(known: _Ranks, gates: Gates) -> list[Gate]:
+    sets = gates.priority.sets
+    name = "judged priority queries: better than the base model, and not by chance"
+    ours, theirs = known.both(sets, TUNED, BASE)
+    if not len(ours):
+        return [Gate(name, passed=False, detail=_UNASKED)]
+    gain, p = paired_difference(ours, theirs), paired_p(ours, theirs)
+    found = [
+        Gate(
+            name,
+            gain.mean > 0 and p <= gates.priority.p,
+            f"{_told(gain, len(ours))}; p = {p:.3f}, at most {gates.priority.p:g} is asked",
+        )
+    ]
+    for each in sets:
+        ours, theirs = known.both([each], TUNED, BASE)
+        if len(ours):
+            gain = paired_difference(ours, theirs)
+            found.append(
+                Gate(
+                    f"{each}: not worse than the base model beyond doubt",
+                    gain.high >= 0,
+                    _told(gain, len(ours)),
+                )
+            )
+    if known.has(CHAMPION):
+        ours, theirs = known.both(sets, TUNED, CHAMPION)
+        gain = paired_difference(ours, theirs) if len(ours) else None
+        found.append(
+            Gate(
+                "judged priority queries: not below the champion",
+                gain is not None and gain.mean >= 0,
+                _told(gain, len(ours)) if gain else _UNASKED,
+            )
+        )
+    return found
+
+
+def _held(known: _Ranks, what: str, held: Held) -> list[Gate]:
+    """That the model keeps what its base could; only documentation has to be asked at all."""
+    found = []
+    for each in held.sets:
+        if not known.asked(each, TUNED) and what != "documentation":
+            continue
+        ours, theirs = known.both([each], TUNED, BASE)
+        name = f"{each}: loses no more than {held.may_lose:g} to the base model"
+        if not len(ours):
+            found.append(Gate(name, passed=False, detail=_UNASKED))
+            continue
+        gain = paired_difference(ours, theirs)
+        found.append(Gate(name, gain.mean >= -held.may_lose, _told(gain, len(ours))))
+    return found
+
+
+def _above_bm25(known: _Ranks, sets: Sequence[str]) -> Gate:
+    ours, theirs = known.both(sets, TUNED, BM25, ("hybrid", "lexical"))
+    name = "documentation queries: hybrid search beats BM25"
+    if not len(ours):
+        return Gate(name, passed=False, detail=_UNASKED)
+    mine, lexical = float(ours.mean()), float(theirs.mean())
+    return Gate(name, mine > lexical, f"MRR {mine:.3f} against {lexical:.3f}")
+
+
+def _parity(evidence: Evidence, gates: Gates) -> Gate:
+    name = "the export says what its adapter says"
+    if evidence.parity is None:
+        return Gate(name, passed=False, detail="not measured for these weights")
+    return Gate(
+        name,
+        evidence.parity <= gates.parity,
+        f"{evidence.parity:.1e} apart at most, {gates.parity:.0e} is allowed",
+    )
 
 
 _UNASKED = "not asked: the held-out sources have no such queries"
 
 
-def _gain(row: Row | None) -> str:
-    if row is None:
-        return _UNASKED
-    interval = f"{row['low']:+.3f} to {row['high']:+.3f}"
-    return f"semantic MRR {row['difference']:+.3f}, 95 % interval {interval}"
+def _told(gain: Estimate, queries: int) -> str:
+    interval = f"{gain.low:+.3f} to {gain.high:+.3f}"
+    return f"MRR {gain.mean:+.3f}, 95 % interval {interval}, {queries} queries"
+
+
+def promoted(gates: Sequence[Gate]) -> bool:
+    """Whether all have passed."""
+    return all(gate.passed for gate in gates)

@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from evaluation.gates import promotion_gates
+from evaluation.gates import Gate, promoted
 from evaluation.metrics import NAMES
 from evaluation.plots import bars, losses, pairs_by_source
 
@@ -32,6 +32,7 @@ class Facts:
         pairs: pairs by split, language, source, pair_type and query_kind.
         kept_out: pairs by source and reason that were not trained on because they are evaluated.
         pool: number of units that the test queries search.
+        gates: the conditions of promotion.
     """
 
     metrics: list[Row]
@@ -41,6 +42,7 @@ class Facts:
     pairs: list[Row]
     kept_out: list[Row]
     pool: int
+    gates: Sequence[Gate]
 
 
 def render_report(facts: Facts) -> str:
@@ -52,7 +54,6 @@ def render_report(facts: Facts) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    gates = promotion_gates(facts.metrics, facts.differences)
     return environment.get_template("report.html").render(
         names=NAMES,
         sets=[
@@ -60,8 +61,8 @@ def render_report(facts: Facts) -> str:
             for name in dict.fromkeys(row["eval_set"] for row in facts.metrics)
         ],
         differences=[row for row in facts.differences if row["metric"] in ("P@1", "MRR")],
-        gates=gates,
-        promoted=all(gate.passed for gate in gates),
+        gates=facts.gates,
+        promoted=promoted(facts.gates),
         styles=_by_style(facts.ranks),
         misses=_misses(facts.ranks),
         manifest=facts.manifest,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from common.errors import ProvenderError
+from pipeline import models
 from resources.project import Project
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pipeline.ingest import Outcome
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+app.add_typer(models.app, name="models")
 
 Sources = Annotated[
     list[Path] | None,
@@ -44,13 +46,13 @@ def _main() -> None:
 @app.command()
 def demo(sources: Sources = None, lake: LakeFolder = None, jobs: Jobs = 0) -> None:
     """Build corpus, model and report from a manifest, and print the table."""
-    _told(lambda: _refresh("build", jobs), sources, lake)
+    told(lambda: _refresh("build", jobs), sources, lake)
 
 
 @app.command()
 def refresh(sources: Sources = None, lake: LakeFolder = None, jobs: Jobs = 0) -> None:
     """Bring every source of a manifest up to date, the corpus and the data sets; train nothing."""
-    _told(lambda: _refresh("refresh_corpus", jobs), sources, lake)
+    told(lambda: _refresh("refresh_corpus", jobs), sources, lake)
 
 
 @app.command()
@@ -63,7 +65,7 @@ def datasets(
     lake: LakeFolder = None,
 ) -> None:
     """Make the named data sets from the corpus, with their cards and notices."""
-    _told(lambda: _datasets(names or []), sources, lake)
+    told(lambda: _datasets(names or []), sources, lake)
 
 
 @app.command()
@@ -80,7 +82,7 @@ def report(
     ] = False,
 ) -> None:
     """The table of the last evaluation; with --diff, the queries won and lost from A to B."""
-    _told(lambda: _report(diff, mode, everything=everything), None, lake)
+    told(lambda: _report(diff, mode, everything=everything), None, lake)
 
 
 @app.command(name="sources")
@@ -96,7 +98,7 @@ def list_sources(
     from pipeline import catalog
 
     work = catalog.print_check if check else catalog.print_sources
-    _told(work, sources, lake)
+    told(work, sources, lake)
 
 
 @app.command()
@@ -118,7 +120,7 @@ def add(
     from pipeline import catalog
 
     entry = catalog.Wanted(place, domain, name, ref, why)
-    _told(lambda: catalog.add(entry, manifest), None, lake)
+    told(lambda: catalog.add(entry, manifest), None, lake)
 
 
 @app.command()
@@ -133,7 +135,7 @@ def attribution(
     """Write the notice file: every repository, commit, licence, and the texts to carry."""
     from pipeline import catalog
 
-    _told(lambda: catalog.attribution(dataset, model, output), None, lake)
+    told(lambda: catalog.attribution(dataset, model, output), None, lake)
 
 
 @app.command()
@@ -141,7 +143,7 @@ def optout(sources: Sources = None, lake: LakeFolder = None) -> None:
     """What is left out at its authors' wish, and which checkpoints were trained on it before."""
     from pipeline import catalog
 
-    _told(catalog.print_optouts, sources, lake)
+    told(catalog.print_optouts, sources, lake)
 
 
 @app.command()
@@ -188,7 +190,7 @@ def pairs(
 
     filters = explore.Filters(source, pair_type, kind, language, dialect, tier, split, domain)
     shown = explore.Asked(filters, count, seed, as_json, show, dropped, reason, targets, profile)
-    _told(lambda: explore.explore(shown), None, lake)
+    told(lambda: explore.explore(shown), None, lake)
 
 
 @app.command()
@@ -200,7 +202,10 @@ def search(
     ] = "",
     model: Annotated[
         str,
-        typer.Option(metavar="NAME|PATH", help="The lake's by default; base: the untouched one."),
+        typer.Option(
+            metavar="NAME|PATH",
+            help="The lake's by default; champion, candidate or a version: registered; base: untouched.",
+        ),
     ] = "",
     mode: Annotated[str, typer.Option(help="hybrid, semantic or lexical.")] = "hybrid",
     count: Annotated[int, typer.Option("-n", min=1, help="How many to show.")] = 10,
@@ -212,7 +217,7 @@ def search(
     from pipeline import search as searching
 
     asked = searching.Asked(query, place, model, mode, count, as_json)
-    _told(lambda: searching.search(asked), sources, lake)
+    told(lambda: searching.search(asked), sources, lake)
 
 
 @app.command()
@@ -221,10 +226,10 @@ def ui(
     mlflow_port: Annotated[int, typer.Option(help="MLflow's port.")] = 5000,
 ) -> None:
     """Start Dagster (webserver and daemon) and MLflow's UI on this machine."""
-    _told(lambda: _ui(port, mlflow_port), None, None)
+    told(lambda: _ui(port, mlflow_port), None, None)
 
 
-def _told(work: Callable[[], int], sources: list[Path] | None, lake: Path | None) -> None:
+def told(work: Callable[[], int], sources: list[Path] | None, lake: Path | None) -> None:
     """Run `work` for the given manifest and lake; end with its exit code, or with one line of fault."""
     if sources:
         os.environ["PROVENDER_SOURCES"] = os.pathsep.join(str(each.resolve()) for each in sources)

@@ -17,6 +17,7 @@ from assets import (
     metrics,
     negatives,
     pairs,
+    promotion,
     repos,
     sections,
     units,
@@ -24,6 +25,7 @@ from assets import (
 from pipeline.jobs import JOBS
 from resources.lake import Lake
 from resources.project import Project
+from resources.registry import Registry
 from resources.tracking import Tracking
 from resources.trainer import Trainer
 
@@ -39,16 +41,19 @@ STAGES = [
     checkpoints,
     negatives,
     metrics,
+    promotion,
 ]
 
 
 def build_definitions(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
     """The graph, with `overrides` in place of the default resources: the seam for tests."""
     lake = Lake()
+    tracking = Tracking(lake=lake)
     resources = {
         "lake": lake,
         "project": Project(),
-        "tracking": Tracking(lake=lake),
+        "tracking": tracking,
+        "registry": Registry(lake=lake, tracking=tracking),
         "trainer": Trainer(pipes=dg.PipesSubprocessClient()),
         **(overrides or {}),
     }

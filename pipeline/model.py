@@ -10,6 +10,7 @@ from common.errors import ProvenderError, hint
 from common.hashing import digest, digest_file
 from resources.lake import Lake
 from resources.project import Project
+from resources.registry import ALIASES, Registry
 
 if TYPE_CHECKING:
     import torch
@@ -51,8 +52,9 @@ class Model:
 
 
 def chosen(lake: Lake, name: str) -> Model:
-    """The model that `name` means: the lake's where it is empty, `base` for the one it began as, else a
-    stage of the lake, a folder, or a name that training's `base_model` may have.
+    """The model that `name` means: the lake's where it is empty, `base` for the one it began as, else an
+    alias or a number of the registry, a stage of the lake, a folder, or a name that training's
+    `base_model` may have.
 
     Raises:
         ProvenderError: there is none.
@@ -66,13 +68,36 @@ def chosen(lake: Lake, name: str) -> Model:
             where=str(own),
             remedy="Run `make demo` first, or name one: `--model base` is the untouched one.",
         )
-    place = _place(lake, name)
+    place = _registered(lake, name) if _is_registered(name) else _place(lake, name)
     recipe = _recipe(place if place is not None else own)
     if name == BASE:
         recipe = recipe.model_copy(update={"base_model": _root(own) or recipe.base_model})
     else:
         recipe = recipe.model_copy(update={"base_model": name if place is None else str(place)})
     return Model(name or own.name, _fingerprint(recipe), recipe)
+
+
+def _is_registered(name: str) -> bool:
+    return name in ALIASES or name.isdecimal()
+
+
+def _registered(lake: Lake, name: str) -> Path:
+    """The folder of a version in MLflow's registry.
+
+    Raises:
+        ProvenderError: there is none, or its files are gone.
+    """
+    from resources.tracking import Tracking
+
+    registry = Registry(lake=lake, tracking=Tracking(lake=lake))
+    version = registry.version(name)
+    if version is None:
+        raise ProvenderError(
+            f"There is no {name} yet." if name in ALIASES else f"There is no version {name}.",
+            where="--model",
+            remedy="`provender models` lists what is registered; without --model the lake's is taken.",
+        )
+    return registry.folder(version)
 
 
 def _place(lake: Lake, name: str) -> Path | None:

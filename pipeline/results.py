@@ -9,8 +9,8 @@ def print_results(console: Any) -> None:
     """The metrics, differences and gates of the lake as tables in the terminal."""
     from rich.table import Table
 
-    from assets.metrics import DIFFERENCES, METRICS, REPORT
-    from evaluation.gates import promotion_gates
+    from assets.metrics import METRICS, REPORT
+    from assets.promotion import read_decision, read_gates
     from evaluation.metrics import NAMES
     from resources.lake import Lake
 
@@ -28,10 +28,14 @@ def print_results(console: Any) -> None:
             values = {row["metric"]: row for row in rows if (row["system"], row["mode"]) == system}
             table.add_row(" ".join(system), *(_cell(values[name]) for name in NAMES))
         console.print(f"{eval_set}: {rows[0]['queries']} queries", table, "", highlight=False)
-    gates = promotion_gates(metrics, lake.read(*DIFFERENCES).to_dicts())
-    for gate in gates:
+    for gate in read_gates(lake):
         mark = "[green]✓[/]" if gate.passed else "[red]✗[/]"
         console.print(f"{mark} {gate.name}: {gate.detail}", highlight=False, soft_wrap=True)
+    decision = read_decision(lake)
+    if decision:
+        state = "champion" if decision["promoted"] else "stays candidate"
+        number = f" (version {decision['version']})" if decision["version"] else ""
+        console.print(f"the model{number}: {state}", highlight=False)
     console.print(f"report: {lake.path(*REPORT)}", highlight=False, soft_wrap=True)
 
 

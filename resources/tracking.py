@@ -90,18 +90,22 @@ class Tracking(dg.ConfigurableResource):
         from mlflow.exceptions import MlflowException
 
         try:
-            with _few_retries():
+            with few_retries():
                 experiment, run = self._run(name, version, source, schema, profile)
         except MlflowException as error:
-            said = re.sub("//[^/@ ]*@", "//", str(error).splitlines()[0])  # no credentials
-            raise ProvenderError(
-                f"MLflow does not take the data set `{name}`: {said}.",
-                where="MLFLOW_TRACKING_URI" if "MLFLOW_TRACKING_URI" in os.environ else self.uri,
-                remedy="Start its server or correct the address, and run again; the files are made.",
-            ) from None
+            raise self.explained(error, f"the data set `{name}`") from None
         of = digest(self.uri, version)
         write_json({"of": of, "experiment": experiment, "run": run}, self._note(name))
         return self._link(experiment, run)
+
+    def explained(self, error: Exception, what: str) -> ProvenderError:
+        """What MLflow raised over `what`, as one message."""
+        said = re.sub("//[^/@ ]*@", "//", str(error).splitlines()[0])  # no credentials
+        return ProvenderError(
+            f"MLflow does not take {what}: {said}.",
+            where="MLFLOW_TRACKING_URI" if "MLFLOW_TRACKING_URI" in os.environ else self.uri,
+            remedy="Start its server or correct the address, and run again; the files are made.",
+        )
 
     def _run(
         self, name: str, version: str, source: Path, schema: pa.Schema, profile: Mapping[str, Any]
@@ -145,7 +149,7 @@ class Tracking(dg.ConfigurableResource):
 
 
 @contextmanager
-def _few_retries() -> Iterator[None]:
+def few_retries() -> Iterator[None]:
     """MLflow asks a server that is not there for four minutes, and there may be ten data sets."""
     setting = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
     given = setting in os.environ

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from common.atomic import replacing_folder, write_json
 from common.errors import ProvenderError, hint
+from common.hashing import digest_file
 from training import formats
 from training.card import Card, write_card
 from training.checkpoint import MANIFEST, PROVENANCE, read_manifest
@@ -74,8 +75,18 @@ def export(
             parity[name] = _compare(adapted, found, f"{name} export", checkpoint)
             write_card(manifest, Card(name, parity[name], base, resolve(base)), place)
             shutil.copyfile(checkpoint / PROVENANCE, place / PROVENANCE)
-            write_json(manifest, place / MANIFEST)
+            write_json({**manifest, "export": _stated(name, parity[name], place)}, place / MANIFEST)
     return Exported(manifest, parity)
+
+
+def _stated(name: str, parity: float, place: Path) -> dict[str, Any]:
+    """What the manifest of an export says of it: how far it is from its adapter, and of which weights."""
+    weights = sorted(each for each in place.rglob("*") if each.suffix in (".safetensors", ".onnx"))
+    return {
+        "format": name,
+        "parity": parity,
+        "sha256": {str(each.relative_to(place)): digest_file(each) for each in weights},
+    }
 
 
 def _compare(adapted: Measured, other: Measured, what: str, checkpoint: Path) -> float:
