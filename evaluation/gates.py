@@ -60,12 +60,12 @@ def decide(ranks: Sequence[Row], gates: Gates, evidence: Evidence) -> list[Gate]
         *_held(known, "general", gates.general),
         _parity(evidence, gates),
         Gate(
-            "nothing evaluated was trained on", not evidence.leaking, evidence.leaking or "nothing"
+            "leakage", not evidence.leaking, evidence.leaking or "nothing evaluated was trained on"
         ),
         Gate(
-            "everything trained on has a licence that is admitted",
+            "licences",
             not evidence.unlicensed,
-            evidence.unlicensed or "none found that has not",
+            evidence.unlicensed or "all that was trained on is admitted",
         ),
     ]
 
@@ -170,7 +170,7 @@ def _above_bm25(known: _Ranks, sets: Sequence[str]) -> Gate:
 
 
 def _parity(evidence: Evidence, gates: Gates) -> Gate:
-    name = "the export says what its adapter says"
+    name = "parity of export and adapter"
     if evidence.parity is None:
         return Gate(name, passed=False, detail="not measured for these weights")
     return Gate(
