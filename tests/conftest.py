@@ -25,6 +25,16 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_checkpoint(tmp_path_factory.mktemp("model") / "tiny")
 
 
+@pytest.fixture(scope="session")
+def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty store to copy: making one takes MLflow seconds."""
+    from mlflow import MlflowClient
+
+    place = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    MlflowClient(tracking_uri=f"sqlite:///{place}").search_experiments()
+    return place
+
+
 @pytest.fixture
 def restored_environment() -> Iterator[None]:
     """Put back environment variables that libraries set while they train."""

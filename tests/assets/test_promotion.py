@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ PARITY, LEAKAGE, LICENCES = "parity of export and adapter", "leakage", "licences
 
 
 @pytest.fixture
-def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
+def lake(tmp_path: Path, mlflow_database: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
     """A lake whose model answers all judged queries first, where its base has rank 2."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     made = Lake(root=str(tmp_path / "lake"))
@@ -35,6 +36,8 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
     fill(made, {}, HELD_OUT)
     write_ranks(made, tuned=1)
     write_model(made)
+    made.path("mlflow").mkdir()
+    shutil.copyfile(mlflow_database, made.path("mlflow", "mlflow.db"))
     return made
 
 

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from mlflow import MlflowClient
 
 from common.errors import ProvenderError
 from common.hashing import digest_file
@@ -24,20 +23,12 @@ from resources.tracking import Tracking
 Export = Callable[[str], Path]
 
 
-@pytest.fixture(scope="session")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty store: making one takes MLflow ten seconds."""
-    place = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    MlflowClient(tracking_uri=f"sqlite:///{place}").search_experiments()
-    return place
-
-
 @pytest.fixture
-def registry(tmp_path: Path, database: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
+def registry(tmp_path: Path, mlflow_database: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     lake = Lake(root=str(tmp_path / "lake"))
     lake.path("mlflow").mkdir(parents=True)
-    shutil.copyfile(database, lake.path("mlflow", "mlflow.db"))
+    shutil.copyfile(mlflow_database, lake.path("mlflow", "mlflow.db"))
     return Registry(lake=lake, tracking=Tracking(lake=lake))
 
 
@@ -197,7 +188,7 @@ def test_a_store_that_does_not_answer_is_one_message(
 
 @pytest.fixture
 def served(
-    registry: Registry, tmp_path: Path, database: Path, monkeypatch: pytest.MonkeyPatch
+    registry: Registry, tmp_path: Path, mlflow_database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Registry]:
     """The registry of a tracking server that keeps the artifacts itself."""
     with socket.socket() as free:
@@ -205,7 +196,7 @@ def served(
         port = free.getsockname()[1]
     place = tmp_path / "server"
     place.mkdir()
-    shutil.copyfile(database, place / "mlflow.db")
+    shutil.copyfile(mlflow_database, place / "mlflow.db")
     command = [
         *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
         *("--backend-store-uri", f"sqlite:///{place}/mlflow.db", "--workers", "1"),
