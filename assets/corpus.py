@@ -12,7 +12,7 @@ from assets.common import (
     told,
     versions,
 )
-from assets.eval_queries import JUDGED
+from assets.eval_queries import JUDGED, load_personal
 from assets.pairs import DATASET, TYPES, pairs_of
 from common.hashing import digest, digest_file
 from corpus import benchmarks, build, distribution, schema
@@ -54,11 +54,13 @@ def corpus(lake: Lake, project: Project) -> dg.MaterializeResult:
         places = [pairs_of(kind, name) for name in manifest.names for kind in (*TYPES, DATASET)]
         held_out = [of_source("units", name) for name, split in splits.items() if split != "train"]
         folder = project.benchmarks_path()
+        personal = [query.query for judged in load_personal(project) for query in judged.queries]
         fingerprint = digest(
             *(build.VERSION, versions(lake, *places, *held_out), splits),
             curriculum.model_dump(exclude={"stages"}),
             *(quality.model_dump(), weights, sorted(tombstones)),
-            [digest_file(path) for path in JUDGED],
+            # Without any the corpus of before is still the corpus.
+            [*(digest_file(path) for path in JUDGED), *personal],
             [(path.name, digest_file(path)) for path in benchmarks.files(folder)] if folder else [],
         )
         stored = [lake.stored(*place_of(split)) for split in SPLITS]
@@ -67,7 +69,10 @@ def corpus(lake: Lake, project: Project) -> dg.MaterializeResult:
         if not unchanged:
             evaluation = build.Evaluation(
                 lake.read_all(held_out, schema.UNITS),
-                [query.query for path in JUDGED for query in load_judged(path).queries],
+                [
+                    *(query.query for path in JUDGED for query in load_judged(path).queries),
+                    *personal,
+                ],
                 benchmarks.load_benchmarks(folder) if folder else None,
             )
             built = build.build_corpus(

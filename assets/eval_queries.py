@@ -15,7 +15,8 @@ from evaluation.queries import FOLDER, JudgedSet, load_judged, resolve
 from resources.lake import Lake
 from resources.project import Project
 
-DOMAINS = ("rust", "formal", "general")
+PERSONAL = "personal"
+DOMAINS = ("rust", "formal", "general", PERSONAL)
 """Domains that have judged queries of their own, and pools that were judged against them."""
 
 SPLITS = ("valid", "test")
@@ -26,15 +27,22 @@ PLACE = ("eval",)
 """The folder of all of them."""
 
 
-def judged_file(domain: str, split: str) -> Path:
-    """The judged queries that this project ships."""
-    return FOLDER / f"{domain}_{'queries' if split == 'test' else split}.json"
+def judged_file(domain: str, split: str, personal: Path | None = None) -> Path:
+    """The judged queries of one domain and split: the ones that ship, or the owner's in `personal`."""
+    folder = personal if domain == PERSONAL and personal is not None else FOLDER
+    return folder / f"{domain}_{'queries' if split == 'test' else split}.json"
 
 
 JUDGED = [
     path for domain in DOMAINS for split in SPLITS if (path := judged_file(domain, split)).is_file()
 ]
-"""Every file of judged queries."""
+"""Every file of judged queries that ships."""
+
+
+def load_personal(project: Project) -> list[JudgedSet]:
+    """What the owner accepted, one set a file; none before there is any."""
+    files = (judged_file(PERSONAL, split, project.queries_path()) for split in SPLITS)
+    return [load_judged(path).asked() for path in files if path.is_file()]
 
 
 def set_names() -> list[str]:
@@ -92,6 +100,8 @@ def eval_queries(lake: Lake, project: Project) -> dg.MaterializeResult:
             if isinstance(source, PypiSource)
         }
         splits = project.load_splits(manifest)
+        personal = load_personal(project)
+        own = {source.name for source in manifest.repositories if source.domain == PERSONAL}
         names = [name for name, split in splits.items() if split != "train"]
         places = [
             place for name in names for place in (of_source("units", name), pairs_of("doc", name))
@@ -101,6 +111,7 @@ def eval_queries(lake: Lake, project: Project) -> dg.MaterializeResult:
             splits,
             versions(lake, *places),
             [digest_file(path) for path in JUDGED],
+            *([each.model_dump() for each in personal], sorted(own)),
             [_VALID_UNITS, _VALID_QUERIES, _TEST_QUERIES],
         )
         stored = [lake.stored(*place) for place in _PLACES]
@@ -112,6 +123,8 @@ def eval_queries(lake: Lake, project: Project) -> dg.MaterializeResult:
                 _write(lake, held, fingerprint)
                 for domain in ("formal", "general"):
                     _write_judged(lake, domain, held, fingerprint)
+                asked = [each for each in personal if each.split == split]
+                _write_personal(lake, asked, held, own, fingerprint)
     sets = {name: lake.read(*queries_of(name, "test")) for name in set_names()}
     return dg.MaterializeResult(
         data_version=dg.DataVersion(versions(lake, *_PLACES)),
@@ -121,7 +134,9 @@ def eval_queries(lake: Lake, project: Project) -> dg.MaterializeResult:
             "pool": lake.read(*pool_of("doc", "test"), columns=["unit_id"]).height,
             **{name: counts(found, "style", "dialect") for name, found in sets.items()},
             "documentation": sets["doc"].height,
-            "not_asked": dg.MetadataValue.json(_elsewhere(lake, names, released)),
+            "not_asked": dg.MetadataValue.json(
+                _elsewhere(lake, names, released) | _gone(lake, personal)
+            ),
         },
         check_results=[_not_copied(lake)],
     )
@@ -180,6 +195,50 @@ def _write_judged(lake: Lake, domain: str, held: _HeldOut, fingerprint: str) -> 
         queries = _resolved(judged, units, pool, released)
     lake.write(queries, schema.QUERIES, *queries_of(name, split), fingerprint=fingerprint)
     lake.write(pool, schema.UNITS, *pool_of(name, split), fingerprint=fingerprint)
+
+
+def _write_personal(
+    lake: Lake, asked: list[JudgedSet], held: _HeldOut, own: set[str], fingerprint: str
+) -> None:
+    """The owner's queries over all definitions of the owner's held-out sources.
+
+    Those move on with every commit, so a query is asked at any revision at which an answer is searched.
+    """
+    sources = [source for source in held.sources if source in own]
+    units = lake.read_all([of_source("units", source) for source in sources], schema.UNITS)
+    pool = heldout.judged_pool(PERSONAL, units, sources)
+    searched = set(pool.select("source", "path", "symbol").iter_rows())
+    places = pool.select("source", "path", "symbol", "unit_id").rows(named=True)
+    rows = [
+        row
+        for judged in asked
+        for row in resolve(_standing(judged, searched), places, set(pool["unit_id"]))
+    ]
+    queries = pl.DataFrame(rows, schema=schema.empty(schema.QUERIES).schema)
+    name = _judged(PERSONAL)
+    lake.write(queries, schema.QUERIES, *queries_of(name, held.split), fingerprint=fingerprint)
+    lake.write(pool, schema.UNITS, *pool_of(name, held.split), fingerprint=fingerprint)
+
+
+def _standing(judged: JudgedSet, searched: set[tuple[str, str, str]]) -> JudgedSet:
+    """The set with those of its answers alone that are among `searched`, and the queries that have any."""
+    queries = [
+        query.model_copy(update={"answers": answers})
+        for query in judged.queries
+        if (answers := [a for a in query.answers if (a.source, a.path, a.symbol) in searched])
+    ]
+    return judged.model_copy(update={"queries": queries})
+
+
+def _gone(lake: Lake, personal: list[JudgedSet]) -> dict[str, str]:
+    """The owner's queries that are not asked."""
+    asked = {
+        identifier
+        for split in SPLITS
+        for identifier in lake.read(*queries_of(_judged(PERSONAL), split))["query_id"]
+    }
+    told = "no answer is a definition of a held-out source: `provender queries check` says why"
+    return {query.id: told for each in personal for query in each.queries if query.id not in asked}
 
 
 def _resolved(

@@ -10,7 +10,7 @@ import polars as pl
 from common.hashing import digest
 from corpus import schema
 from corpus.pairs.base import normal
-from corpus.text import STOPWORDS
+from corpus.text import STOPWORDS, identifier_words
 
 VERSION = "4"
 
@@ -38,12 +38,12 @@ _STATING = ["lean", "tlaplus", "smtlib"]
 def judged_pool(domain: str, units: pl.DataFrame, sources: Iterable[str]) -> pl.DataFrame:
     """What the judged queries of `domain` search: definitions with a body of the `sources` they are about.
 
-    Formal ones were judged against all kinds (specification and proof functions, lemmas, structures, code
-    that runs), general ones against functions and methods.
+    Formal and personal ones are judged against all kinds (specification and proof functions, lemmas,
+    structures, code that runs), general ones against functions and methods.
     """
     plain_test = pl.col("is_test") & pl.col("dialect").is_null()
     searched = pl.col("code").str.contains("{", literal=True) | (pl.col("language") == "python")
-    if domain == "formal":
+    if domain in ("formal", "personal"):
         searched |= pl.col("language").is_in(_STATING)
     else:
         searched &= pl.col("kind").is_in(["function", "method"])
@@ -55,21 +55,38 @@ def judged_pool(domain: str, units: pl.DataFrame, sources: Iterable[str]) -> pl.
 def copied(queries: pl.DataFrame, pool: pl.DataFrame) -> dict[str, float]:
     """Judged queries that repeat their answer, with the share of their words that stands in its doc.
 
-    A share of at most one half is none of them.
-    Words are those with meaning, without their ending: `searches` and `searching` are one.
+    A share of at most `MOST_COPIED` is none of them.
     """
     texts = pool.select("unit_id", pl.concat_str("doc", "prose", separator=" "))
-    docs = {unit: _meant(text) for unit, text in texts.iter_rows()}
+    docs = dict(texts.iter_rows())
     found: dict[str, float] = {}
     for identifier, query, units in queries.select("query_id", "query", "unit_ids").iter_rows():
-        words = _meant(query)
-        share = max(len(words & docs[unit]) for unit in units) / max(1, len(words))
-        if share > _COPIED:
+        share = max(share_of_doc(query, docs[unit]) for unit in units)
+        if share > MOST_COPIED:
             found[identifier] = share
     return found
 
 
-_COPIED = 0.5
+MOST_COPIED = 0.5
+
+
+def share_of_doc(query: str, doc: str) -> float:
+    """The share of the query's words that stand in `doc`, from 0 to 1.
+
+    Words are those with meaning, without their ending: `searches` and `searching` are one.
+    """
+    words = _meant(query)
+    return len(words & _meant(doc)) / max(1, len(words))
+
+
+def spells_out(query: str, symbol: str) -> bool:
+    """Whether `query` has the bare name of `symbol`, as it is or in words; a name of one word is any word."""
+    name = identifier_words(re.split(r"::|[.#]", symbol)[-1])
+    words = identifier_words(query)
+    places = range(len(words) - len(name) + 1)
+    return len(name) > 1 and any(words[at : at + len(name)] == name for at in places)
+
+
 _ENDINGS = ("ing", "ies", "ed", "es", "s", "e")
 
 

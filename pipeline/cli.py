@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from common.errors import ProvenderError
-from pipeline import models
+from pipeline import models, queries
+from pipeline.options import LakeFolder, Sources, told
 from resources.project import Project
 
 if TYPE_CHECKING:
@@ -22,17 +20,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(models.app, name="models")
+app.add_typer(queries.app, name="queries")
 
-Sources = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--sources",
-        "--manifest",
-        help="A source manifest; may be given more than once. The quickstart's by default.",
-        show_default=False,
-    ),
-]
-LakeFolder = Annotated[Path | None, typer.Option("--lake", help="The lake; ./lake by default.")]
 Jobs = Annotated[
     int, typer.Option("--jobs", "-j", min=0, help="Sources at once; 0: one a core, at least two.")
 ]
@@ -227,30 +216,6 @@ def ui(
 ) -> None:
     """Start Dagster (webserver and daemon) and MLflow's UI on this machine."""
     told(lambda: _ui(port, mlflow_port), None, None)
-
-
-def told(work: Callable[[], int], sources: list[Path] | None, lake: Path | None) -> None:
-    """Run `work` for the given manifest and lake; end with its exit code, or with one line of fault."""
-    if sources:
-        os.environ["PROVENDER_SOURCES"] = os.pathsep.join(str(each.resolve()) for each in sources)
-    if lake is not None:
-        os.environ["PROVENDER_LAKE"] = str(lake.resolve())
-    try:
-        code = work()
-    except ProvenderError as error:
-        print(f"error: {error}", file=sys.stderr)
-        code = 1
-    except (PermissionError, NotADirectoryError, IsADirectoryError) as error:
-        # Of a place that the user chose. Any other fault of the system is shown whole.
-        print(
-            f"error: {error.filename}: {error.strerror}. Choose another place, or its permissions.",
-            file=sys.stderr,
-        )
-        code = 1
-    except KeyboardInterrupt:
-        print("\nstopped; the same command continues where it was", file=sys.stderr)
-        code = 130
-    raise typer.Exit(code)
 
 
 def _ui(port: int, mlflow_port: int) -> int:

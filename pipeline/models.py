@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from pipeline.options import LakeFolder, told
 from resources.registry import PREVIOUS, Registry
 
 app = typer.Typer(help="The registered models: champion, candidate, and those before.")
 
-_LakeFolder = Annotated[Path | None, typer.Option("--lake", help="The lake; ./lake by default.")]
-
 
 @app.callback(invoke_without_command=True)
-def models(context: typer.Context, lake: _LakeFolder = None) -> None:
+def models(context: typer.Context, lake: LakeFolder = None) -> None:
     """The registered models, the newest first; `restore` brings an earlier champion back."""
-    from pipeline.cli import told
-
     if context.invoked_subcommand is None:
         told(_print, None, lake)
 
@@ -26,11 +22,9 @@ def models(context: typer.Context, lake: _LakeFolder = None) -> None:
 @app.command()
 def restore(
     version: Annotated[str, typer.Argument(help="A number; the champion before by default.")] = "",
-    lake: _LakeFolder = None,
+    lake: LakeFolder = None,
 ) -> None:
     """Make an earlier champion the champion again. A second `restore` takes it back."""
-    from pipeline.cli import told
-
     told(lambda: _restore(version), None, lake)
 
 

@@ -44,6 +44,7 @@ class Project(dg.ConfigurableResource):
     datasets: str = str(ROOT / "config" / "datasets.yaml")
     targets: str = str(ROOT / "config" / "targets.yaml")
     evaluation: str = str(ROOT / "config" / "evaluation.yaml")
+    queries: str = str(ROOT / "config")
 
     def load_manifest(self) -> Manifest:
         return load_manifest(*([Path(self.sources)] if self.sources else manifest_paths()))
@@ -94,6 +95,17 @@ class Project(dg.ConfigurableResource):
         """The folder that PROVENDER_BENCHMARKS names: published benchmarks, not to be learned."""
         named = os.environ.get("PROVENDER_BENCHMARKS")
         return Path(named) if named else None
+
+    def queries_path(self) -> Path:
+        """The folder of the owner's judged queries: PROVENDER_QUERIES, else config/."""
+        path = Path(os.environ.get("PROVENDER_QUERIES") or self.queries)
+        if path.is_file():
+            raise ProvenderError(
+                "This is a file, where a folder is wanted.",
+                where=str(path),
+                remedy="Give PROVENDER_QUERIES the folder of personal_queries.json.",
+            )
+        return path
 
     def curriculum_path(self) -> Path:
         """PROVENDER_CURRICULUM, else the file that ships."""

@@ -1,38 +1,47 @@
 """Judged queries: what engineers type, with every acceptable answer, as JSON beside this file.
 
-How they are written and checked: docs/evaluation.md. Resolving them against units is done here.
+How they are written and checked: docs/evaluation.md. Reading them, and resolving them against units.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+import json
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from common.config import Settings
 from common.errors import ProvenderError
 
 FOLDER = Path(__file__).parent
 
+_Text = Annotated[str, Field(min_length=1)]
+
 
 class Answer(Settings):
     """One acceptable answer: every unit of this symbol in this file."""
 
-    source: str
-    path: str
-    symbol: str
+    source: _Text
+    path: _Text
+    symbol: _Text
 
 
 class Query(Settings):
-    """One query with its acceptable answers."""
+    """One query with its acceptable answers.
 
-    id: str
-    query: str
+    `status` is of personal queries: only what their owner accepted is asked, and what was rejected is not
+    proposed again.
+    """
+
+    id: _Text
+    query: _Text
     style: Literal["what", "keywords", "property", "symptom"]
-    dialect: str | None = None
-    answers: list[Answer]
+    dialect: Literal["kani", "verus", "prusti", "creusot"] | None = None
+    status: Literal["draft", "accepted", "rejected"] = "accepted"
+    answers: Annotated[list[Answer], Field(min_length=1)]
 
 
 class JudgedSet(Settings):
@@ -43,6 +52,24 @@ class JudgedSet(Settings):
     revisions: dict[str, str]
     queries: list[Query]
 
+    def asked(self) -> JudgedSet:
+        """The set without drafts and what was rejected."""
+        accepted = [query for query in self.queries if query.status == "accepted"]
+        return self.model_copy(update={"queries": accepted})
+
+
+class JudgedError(ProvenderError):
+    """What is wrong with a file of judged queries, or with one of its queries.
+
+    Args:
+        query_id: the query, empty where the file itself is wrong.
+    """
+
+    def __init__(self, what: str, path: Path, remedy: str, *, query_id: str = "") -> None:
+        super().__init__(
+            what, where=f"{path}: {query_id}" if query_id else str(path), remedy=remedy
+        )
+
 
 def load_judged(path: Path) -> JudgedSet:
     """Read a judged set.
@@ -50,24 +77,81 @@ def load_judged(path: Path) -> JudgedSet:
     Raises:
         ProvenderError: the file breaks the schema, or gives an id or a query twice.
     """
-    try:
-        judged = JudgedSet.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
+    judged, faults = read_judged(path)
+    if judged is None or faults:
+        first, *others = faults
+        more = f" There are {len(others)} more faults in the file." if others else ""
         raise ProvenderError(
-            f"The judged queries cannot be read: {error}.",
-            where=str(path),
-            remedy="Correct the file.",
-        ) from None
-    for attribute in ("id", "query"):
-        values = [getattr(query, attribute).casefold() for query in judged.queries]
-        twice = sorted({value for value in values if values.count(value) > 1})
-        if twice:
-            raise ProvenderError(
-                f"{attribute} given twice: {', '.join(twice)}.",
-                where=str(path),
-                remedy="Give each once.",
-            )
+            f"The judged queries cannot be read: {first.what}{more}",
+            where=first.where,
+            remedy=f"{first.remedy} `provender queries check` tells all.",
+        )
     return judged
+
+
+def read_judged(path: Path) -> tuple[JudgedSet | None, list[JudgedError]]:
+    """A judged set with all faults that its file alone shows; no set where the file breaks the schema."""
+    raw: Any = None
+    try:
+        raw = json.loads(path.read_bytes())
+        judged = JudgedSet.model_validate(raw)
+    except OSError as error:
+        return None, [JudgedError(f"{error.strerror}.", path, "Check the path.")]
+    except ValidationError as error:
+        return None, [_explained(problem, raw, path) for problem in error.errors()]
+    except (ValueError, RecursionError) as error:
+        told = " ".join(str(error).split())
+        return None, [JudgedError(f"This is not valid JSON: {told}.", path, "Correct the syntax.")]
+    return judged, [*_repeated(judged, path), *_unreadable(judged, path)]
+
+
+def _explained(problem: Any, raw: Any, path: Path) -> JudgedError:
+    """A breach of the schema, by the id of its query where it has one."""
+    place, query_id = list(problem["loc"]), ""
+    if place[:1] == ["queries"] and len(place) > 1:
+        query = raw["queries"][place[1]]
+        query_id = str(query.get("id", "")) if isinstance(query, dict) else ""
+        query_id = query_id or f"query {place[1] + 1}"
+        place = place[2:]
+    key = ".".join(map(str, place))
+    message = problem["msg"].removeprefix("Value error, ")
+    told = f"`{key}`: {message}." if key else f"{message}."
+    return JudgedError(told, path, "Correct it.", query_id=query_id)
+
+
+_NAMED: Mapping[str, Callable[[Query], str]] = {
+    "id": lambda query: query.id.casefold(),
+    # Queries that differ in case or white space search for the same.
+    "query": lambda query: " ".join(query.query.casefold().split()),
+}
+
+
+def _repeated(judged: JudgedSet, path: Path) -> Iterator[JudgedError]:
+    # What was rejected may have been said better since.
+    queries = [query for query in judged.queries if query.status != "rejected"]
+    for what, value in _NAMED.items():
+        times = Counter(map(value, judged.queries if what == "id" else queries))
+        for each in (text for text, count in times.items() if count > 1):
+            yield JudgedError(f"{what} given twice: {each}.", path, "Give each once.")
+
+
+def _unreadable(judged: JudgedSet, path: Path) -> Iterator[JudgedError]:
+    for query in judged.queries:
+        if not query.query.isprintable() or not query.query.strip():
+            yield JudgedError(
+                "The query is blank, or holds a line's end or another control character.",
+                path,
+                "Write it on one line.",
+                query_id=query.id,
+            )
+        unknown = sorted({answer.source for answer in query.answers} - {*judged.revisions})
+        if unknown:
+            yield JudgedError(
+                f"`revisions` lacks the source {', '.join(unknown)} of its answers.",
+                path,
+                "Add the revision at which it was judged.",
+                query_id=query.id,
+            )
 
 
 def resolve(
