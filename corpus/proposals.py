@@ -17,7 +17,8 @@ import polars as pl
 
 from common.hashing import digest
 from corpus.heldout import MOST_COPIED, judged_pool, share_of_doc, spells_out
-from corpus.pairs.base import normal
+from corpus.pairs.base import CALLABLE, normal
+from corpus.pairs.proof.formula import spoken
 from corpus.text import STOPWORDS, identifier_words, keywords, stem
 
 Style = Literal["what", "keywords", "property", "symptom"]
@@ -27,7 +28,6 @@ STYLES: tuple[Style, ...] = ("what", "property", "symptom", "keywords")
 _OF_PAIRS: Mapping[tuple[str, str], Style] = {
     ("body", "implementation"): "what",
     ("body", "symptom"): "symptom",
-    ("proof", "property"): "property",
     ("readme", "prose"): "what",
 }
 """Which pairs of the lake, by type and kind of query, read as something that a person types."""
@@ -68,8 +68,16 @@ _ATTRIBUTE = re.compile(r"^\s*(?:#!?\[.*?\]|@\w+.*)\s*$", re.MULTILINE)
 _PROOF = re.compile(r"#\[[\w:, (]*\bproof\b|\blemma\b|\btheorem\b|\bproof fn\b")
 _HOLE = re.compile(r"\{[^{}]*\}|%[sdr]\b|\\.")
 _QUOTED_NOTHING = re.compile(r"""(["'`(\[<])\s*["'`)\]>]""")
-_UNSAID = re.compile(r"\bcontracts? of\b|^lean \w+:")
-"""In a property: it names the code, and not what holds of it."""
+_CLAUSES = frozenset({"ensures", "invariant", "statement"})
+_FAILING = re.compile(
+    r"panic|expect|bail|anyhow|err|fail|assert|ensure|context|unreachable|raise|throw|detail|reason|message",
+    re.IGNORECASE,
+)
+_NEAR = 80
+"""Characters before a message in which something must fail, for the message to be a symptom."""
+_CALLABLE = (*CALLABLE, "theorem", "lemma", "axiom", "operator")
+_MIN_LINES = 4
+"""Of code that words are taken from."""
 _OF_THE_PLACE = re.compile(
     r"\b(?:do nothing|we|this|these|here|self|previously)\b|~", re.IGNORECASE
 )
@@ -120,7 +128,7 @@ def drafts(
     """
     wanted = judged_pool("personal", units, units["source"].unique().to_list())
     rows = {row["unit_id"]: row for row in wanted.iter_rows(named=True)}
-    found = _fitting(rows, [*_of_pairs(pairs), *_of_code(rows, units)], known)
+    found = _fitting(rows, [*_of_pairs(rows, pairs), *_of_code(rows, units)], known)
     order = sorted(found, key=lambda unit_id: digest(seed, unit_id))
     taken: Counter[tuple] = Counter()
     chosen: list[Draft] = []
@@ -145,23 +153,57 @@ def _crowd(unit: Mapping[str, Any], taken: Counter[tuple]) -> tuple[int, ...]:
     return tuple(taken[place] for place in _places(unit))
 
 
-def _of_pairs(pairs: pl.DataFrame) -> Iterator[tuple[str, Wording]]:
+def _of_pairs(
+    rows: Mapping[str, Mapping[str, Any]], pairs: pl.DataFrame
+) -> Iterator[tuple[str, Wording]]:
     columns = ("unit_id", "pair_type", "query_kind", "query")
     for unit_id, pair_type, kind, query in pairs.select(columns).iter_rows():
-        if style := _OF_PAIRS.get((pair_type, kind)):
-            avoided = {"what": _OF_THE_PLACE, "property": _UNSAID}.get(style)
-            if avoided is None or not avoided.search(query):
-                yield unit_id, _worded(style, query)
+        style = _OF_PAIRS.get((pair_type, kind))
+        if style and unit_id in rows:
+            if pair_type == "body" and not _tells(style, query, rows[unit_id]["code"]):
+                continue
+            yield unit_id, _worded(style, query)
+
+
+def _tells(style: Style, query: str, code: str) -> bool:
+    """Whether a message is of something that fails, a remark of more than the line below it."""
+    words = r"[\s/*#]+".join(map(re.escape, re.findall(r"\w+", query)[:2]))
+    found = re.search(rf"\b{words}", code)
+    if found is None:
+        return False
+    if style == "symptom":
+        return _FAILING.search(code[max(0, found.start() - _NEAR) : found.start()]) is not None
+    below = (line.strip() for line in code[found.start() :].splitlines()[1:])
+    code_below = next((line for line in below if line and not line.startswith(("//", "*"))), "")
+    # A field, an argument or an arm.
+    return not code_below.endswith(",") and not _OF_THE_PLACE.search(query)
 
 
 def _of_code(
     rows: Mapping[str, Mapping[str, Any]], units: pl.DataFrame
 ) -> Iterator[tuple[str, Wording]]:
+    told = {
+        unit_id: {*keywords(unit["prose"].lower(), limit=60)} - _SYNTAX
+        for unit_id, unit in rows.items()
+    }
+    prose = Counter(word for words in told.values() for word in words)
     for unit_id, unit in rows.items():
         for message in _RAISED.findall(unit["code"]):
             yield unit_id, _worded("symptom", _HOLE.sub(" ", message))
+        for clause in unit["contracts"]:
+            if clause["kind"] in _CLAUSES:
+                said = _promised(spoken(clause["text"]), unit["symbol"])
+                if all(prose[word] or word in STOPWORDS for word in said.split()):
+                    yield unit_id, _worded("property", said)
     yield from _of_tests(rows.values(), units)
-    yield from _of_names(rows.values())
+    yield from _of_names(rows.values(), told, prose)
+
+
+def _promised(said: str, symbol: str) -> str:
+    """A clause about `result` as one about what encloses the definition, which it most likely returns."""
+    said = re.sub(r"^not (.+) (is|are) (\w+)$", r"\1 \2 not \3", said)
+    owner = " ".join(identifier_words(re.split(r"::|[.#]", f"::{symbol}")[-2]))
+    return re.sub(r"\bresult\b", owner, said) if owner else said
 
 
 def _worded(style: Style, text: str) -> Wording:
@@ -239,18 +281,21 @@ def _of_tests(
             for name in names
             if callers[name] <= _MAX_TESTS and (test["path"], name) not in own
         )
-        # The rarest is what the test is about, if no other is as rare.
-        if rare and len(words) > _MIN_WORDS and (len(rare) == 1 or rare[0][0] < rare[1][0]):
-            [unit] = named[rare[0][1]]
-            if _is_about(test, unit) and not any(word.isdigit() for word in words):
-                yield unit["unit_id"], _worded(_told_by(words), " ".join(words))
+        if len(words) <= _MIN_WORDS or any(word.isdigit() for word in words):
+            continue
+        # What shares most words with the test is what it is about, the rarest if several do.
+        best = max(
+            rare, key=lambda each: (_shared(test, named[each[1]][0]), -each[0]), default=None
+        )
+        if best and _shared(test, named[best[1]][0]):
+            yield named[best[1]][0]["unit_id"], _worded(_told_by(words), " ".join(words))
 
 
-def _is_about(test: Mapping[str, Any], unit: Mapping[str, Any]) -> bool:
-    """Whether a test stands with what it calls, or has a word of its name."""
-    place, other = (set(identifier_words(each["path"].rsplit("/", 1)[-1])) for each in (test, unit))
-    words = set(identifier_words(test["name"])) & set(identifier_words(unit["name"]))
-    return test["path"] == unit["path"] or place - _ROLES == other - _ROLES or bool(words - _ROLES)
+def _shared(test: Mapping[str, Any], unit: Mapping[str, Any]) -> int:
+    """How many words of the test's name are in the unit's symbol or at the beginning of its doc."""
+    words = {stem(word) for word in identifier_words(test["name"]) if word not in _ROLES}
+    about = [*identifier_words(unit["symbol"]), *keywords(unit["prose"].lower(), limit=20)]
+    return len(words & {stem(word) for word in about})
 
 
 def _told_by(words: Sequence[str]) -> Style:
@@ -259,14 +304,17 @@ def _told_by(words: Sequence[str]) -> Style:
     return "what" if _SAYS_ALWAYS.isdisjoint(words) else "property"
 
 
-def _of_names(wanted: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Wording]]:
-    """The telling words of each definition but for its name: frequent in it, and in few others."""
-    said = {unit["unit_id"]: _words(unit) for unit in wanted}
+def _of_names(
+    units: Iterable[Mapping[str, Any]], told: Mapping[str, set[str]], prose: Counter[str]
+) -> Iterator[tuple[str, Wording]]:
+    """The telling words of each definition, of its name all but one at most."""
+    said = {unit["unit_id"]: _words(unit) for unit in units}
     spread = Counter(word for words in said.values() for word in words)
-    told = {
-        unit["unit_id"]: {*keywords(unit["prose"].lower(), limit=60)} - _SYNTAX for unit in wanted
-    }
-    prose = Counter(word for words in told.values() for word in words)
+    wanted = (
+        unit
+        for unit in units
+        if unit["kind"] in _CALLABLE and unit["end_line"] - unit["start_line"] >= _MIN_LINES
+    )
     for unit in wanted:
         doc = {stem(word) for word in told[unit["unit_id"]]}
         chosen: dict[str, str] = {}
@@ -304,7 +352,7 @@ def _ranked(
         word: (1 + math.log(times)) * math.log(1 + units / spread[word]) * (1 + (word in header))
         for word, times in words.items()
         # A word that is nowhere written in prose is an abbreviation of somebody's.
-        if prose[word] > 1 and 1 < spread[word] <= max(10, _COMMON * units) and word not in left
+        if prose[word] > 2 and 1 < spread[word] <= max(10, _COMMON * units) and word not in left
     }
     return [*rarest[:2], *owners[:1], *sorted(scores, key=lambda each: (-scores[each], each))]
 

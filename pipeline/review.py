@@ -55,6 +55,7 @@ def review(console: Console, book: Book, items: Sequence[Item]) -> Counter[str]:
                 _keep(book, item, wording, decision)
     finally:
         done = ", ".join(f"{told[each]} {each}" for each in ("accepted", "rejected", "skipped"))
+        console.print()
         console.print(render.text(f"{done}; {_in_all(book)}"), soft_wrap=True)
     return told
 
