@@ -124,3 +124,119 @@ def test_a_second_time_nothing_is_written(lake: Lake) -> None:
     metadata = made(lake).metadata
     assert metadata is not None
     assert metadata["unchanged"] is True
+
+
+# The owner's own
+
+
+OWN = f"""
+sources:
+  - {{name: mine, kind: git, url: https://example.org/mine.git, domain: personal, split: test}}
+  - {{name: learned, kind: git, url: https://example.org/learned.git, domain: personal}}
+  - {{name: proven, kind: git, url: https://example.org/proven.git, ref: {COMMIT}, split: test}}
+"""
+
+
+@pytest.fixture
+def own(lake: Lake, tmp_path: Path) -> Lake:
+    """The lake with a source of the owner's that is held out, and one that is learned from."""
+    rows: list[dict[str, Any]] = [
+        {"unit_id": "m1", "symbol": "Ring", "kind": "struct", "code": "struct Ring { at: u8 }"},
+        {"unit_id": "m2", "symbol": "push", "code": LONG_CODE},
+        {"unit_id": "m3", "symbol": "test_push", "code": LONG_CODE, "is_test": True},
+    ]
+    for source in ("mine", "learned"):
+        frame = units(*({**row, "source": source, "domain": "personal"} for row in rows))
+        lake.write(frame, schema.UNITS, *of_source("units", source), fingerprint="f")
+    (tmp_path / "sources.yaml").write_text(OWN, encoding="utf-8")
+    return lake
+
+
+def keep(folder: Path, *queries: dict[str, Any], split: str = "test") -> None:
+    name = "personal_queries" if split == "test" else "personal_valid"
+    judged = {
+        "name": name,
+        "split": split,
+        "revisions": {"mine": "of some time ago", "learned": "r1"},
+        "queries": [
+            {"id": query["query"], "style": "what", **query, "answers": query["answers"]}
+            for query in queries
+        ],
+    }
+    (folder / f"{name}.json").write_text(json.dumps(judged), encoding="utf-8")
+
+
+def about(query: str, *symbols: str, source: str = "mine", **more: str) -> dict[str, Any]:
+    answers = [{"source": source, "path": "src/lib.rs", "symbol": each} for each in symbols]
+    return {"query": query, "answers": answers, **more}
+
+
+def made_of(lake: Lake, folder: Path) -> dg.MaterializeResult:
+    project = Project(sources=str(folder / "sources.yaml"), queries=str(folder))
+    result = asset.eval_queries(lake=lake, project=project)
+    assert isinstance(result, dg.MaterializeResult)
+    return result
+
+
+def test_own_queries_search_all_own_held_out_definitions_at_any_revision(
+    own: Lake, tmp_path: Path
+) -> None:
+    keep(tmp_path, about("a cyclic queue", "Ring"), about("append to it", "push", "gone"))
+    made_of(own, tmp_path)
+    assert asked(own, "judged_personal", "test") == {
+        "a cyclic queue": ["m1"],
+        "append to it": ["m2"],
+    }
+    pool = own.read(*asset.pool_of("judged_personal", "test"))
+    assert set(pool["unit_id"]) == {"m1", "m2"}
+    assert set(pool["source"]) == {"mine"}
+    assert asked(own, "judged_personal", "valid") == {}
+
+
+def test_drafts_and_what_was_rejected_are_not_asked(own: Lake, tmp_path: Path) -> None:
+    keep(
+        tmp_path,
+        about("a cyclic queue", "Ring", status="draft"),
+        about("append to it", "push", status="rejected"),
+    )
+    made_of(own, tmp_path)
+    assert asked(own, "judged_personal", "test") == {}
+
+
+def test_own_queries_without_a_held_out_answer_are_not_asked_and_told(
+    own: Lake, tmp_path: Path
+) -> None:
+    keep(
+        tmp_path,
+        about("where did it go", "gone"),
+        about("a test of it", "test_push"),
+        about("it is learned", "push", source="learned"),
+    )
+    metadata = made_of(own, tmp_path).metadata
+    assert asked(own, "judged_personal", "test") == {}
+    assert metadata is not None
+    told = metadata["not_asked"]
+    assert isinstance(told, dg.JsonMetadataValue)
+    assert isinstance(told.value, dict)
+    assert {"where did it go", "a test of it", "it is learned"} <= set(told.value)
+
+
+def test_a_query_that_is_accepted_later_is_asked_then(own: Lake, tmp_path: Path) -> None:
+    made_of(own, tmp_path)
+    keep(tmp_path, about("a cyclic queue", "Ring"))
+    made_of(own, tmp_path)
+    assert asked(own, "judged_personal", "test") == {"a cyclic queue": ["m1"]}
+    keep(tmp_path, about("a cyclic queue", "Ring"), about("append", "push", status="draft"))
+    metadata = made_of(own, tmp_path).metadata
+    assert metadata is not None
+    assert metadata["unchanged"] is True
+
+
+def test_own_queries_that_cannot_be_read_are_a_failure_with_its_remedy(
+    own: Lake, tmp_path: Path
+) -> None:
+    (tmp_path / "personal_queries.json").write_text("{", encoding="utf-8")
+    with pytest.raises(
+        dg.Failure, match=r"personal_queries.json: The judged queries cannot be read"
+    ):
+        made_of(own, tmp_path)

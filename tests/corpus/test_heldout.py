@@ -1,9 +1,18 @@
 from typing import Any
 
 import polars as pl
+import pytest
 
 from corpus import schema
-from corpus.heldout import copied, documentation_queries, judged_pool, pool, sample
+from corpus.heldout import (
+    copied,
+    documentation_queries,
+    judged_pool,
+    pool,
+    sample,
+    share_of_doc,
+    spells_out,
+)
 from tests.corpus.frames import LONG_CODE, pairs, units
 
 
@@ -225,3 +234,34 @@ def test_a_query_that_repeats_its_answers_doc_is_copied() -> None:
     rows = [("q1", "adding numbers, wraps", ["a"]), ("q2", "sum of a pair, modulo", ["a", "b"])]
     queries = pl.DataFrame(rows, schema=["query_id", "query", "unit_ids"], orient="row")
     assert copied(queries, searched) == {"q1": 1.0}
+
+
+# Copied words and names
+
+
+@pytest.mark.parametrize(
+    ("query", "symbol", "expected"),
+    [
+        ("where is time to seconds done", "Epoch::to_seconds", True),
+        ("call toSeconds twice", "Epoch.to_seconds", True),
+        ("seconds to time", "Epoch::to_seconds", False),
+        ("seconds", "to_seconds", False),
+        ("sort a list", "List::sort", False),
+    ],
+)
+def test_a_name_is_spelt_out_by_its_words_in_a_row(query: str, symbol: str, expected: bool) -> None:
+    assert spells_out(query, symbol) is expected
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [("searching tables", 1.0), ("searching rows", 0.5), ("the of", 0.0), ("", 0.0)],
+)
+def test_the_share_of_words_that_stand_in_a_doc(query: str, expected: float) -> None:
+    assert share_of_doc(query, "Searches a table.") == expected
+
+
+def test_personal_queries_search_definitions_of_every_kind() -> None:
+    rows = units(unit("a", kind="struct", code="struct A { b: u8 }"), unit("b", is_test=True))
+    assert judged_pool("personal", rows, ["demo"])["unit_id"].to_list() == ["a"]
+    assert judged_pool("general", rows, ["demo"])["unit_id"].to_list() == []

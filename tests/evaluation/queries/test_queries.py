@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from common.errors import ProvenderError
-from evaluation.queries import FOLDER, JudgedSet, load_judged, resolve
+from evaluation.queries import FOLDER, JudgedSet, load_judged, read_judged, resolve
 
 SHIPPED = sorted(FOLDER.glob("*.json"))
 
@@ -148,6 +148,65 @@ def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(ProvenderError, match="cannot be read") as caught:
         load_judged(tmp_path / "absent.json")
     assert caught.value.where == str(tmp_path / "absent.json")
+
+
+def test_every_fault_of_a_file_is_told_by_its_query(tmp_path: Path) -> None:
+    judged = _judged(
+        _query("one", _answer("a"), style="essay"),
+        _query("two", _answer("a"), dialect="coq"),
+        _query("three"),
+    )
+    path = _written(tmp_path, judged)
+    found, faults = read_judged(path)
+    assert found is None
+    assert [(fault.where, fault.what.split(":")[0]) for fault in faults] == [
+        (f"{path}: one", "`style`"),
+        (f"{path}: two", "`dialect`"),
+        (f"{path}: three", "`answers`"),
+    ]
+    with pytest.raises(ProvenderError, match=r"`style`: .* 2 more faults"):
+        load_judged(path)
+
+
+def test_a_query_of_several_lines_and_an_unpinned_source_are_faults(tmp_path: Path) -> None:
+    judged = _judged(
+        _query("one", _answer("a"), query="find \x1b[2J it"),
+        _query("two", _answer("a", source="ruff")),
+    )
+    path = _written(tmp_path, judged)
+    assert [(fault.where, fault.what) for fault in read_judged(path)[1]] == [
+        (f"{path}: one", "The query is blank, or holds a line's end or another control character."),
+        (f"{path}: two", "`revisions` lacks the source ruff of its answers."),
+    ]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "null", '{"queries": 3}', "[" * 100_000, "\xff"])
+def test_what_is_no_judged_set_is_a_fault_of_its_file(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    path.write_bytes(text.encode("latin-1"))
+    found, faults = read_judged(path)
+    assert found is None
+    assert all(fault.where == str(path) for fault in faults)
+    assert faults
+
+
+def test_only_what_was_accepted_is_asked() -> None:
+    judged = JudgedSet.model_validate(
+        _judged(
+            _query("one", _answer("a")),
+            _query("two", _answer("a"), status="draft"),
+            _query("three", _answer("a"), status="rejected"),
+        )
+    )
+    assert [query.id for query in judged.asked().queries] == ["one"]
+
+
+def test_what_was_rejected_may_be_said_again(tmp_path: Path) -> None:
+    judged = _judged(
+        _query("one", _answer("a"), status="rejected"),
+        _query("two", _answer("b"), query="find one"),
+    )
+    assert read_judged(_written(tmp_path, judged))[1] == []
 
 
 # Resolving
