@@ -1,4 +1,4 @@
-"""`metrics`, `report`: base against tuned model on held-out queries, and the page that shows it."""
+"""`metrics`: base against tuned model on held-out queries, and whether it may be promoted."""
 
 from typing import TYPE_CHECKING
 
@@ -7,13 +7,10 @@ import polars as pl
 
 from assets.checkpoints import MODEL
 from assets.common import OWNERS, markdown_table, told, versions
-from assets.corpus import DROPS, SPLITS, place_of
 from assets.eval_queries import pool_of, queries_of, set_names
-from common.atomic import write_text
 from common.errors import ProvenderError
 from common.hashing import digest
 from corpus import schema
-from corpus.build import EVALUATED
 from resources.lake import Lake
 from resources.tracking import Tracking
 
@@ -167,52 +164,3 @@ def markdown(table: pl.DataFrame) -> str:
     wide = table.pivot("metric", index=["eval_set", "system", "mode", "alpha"], values="mean")
     rounded = wide.with_columns(pl.selectors.float().round(3))
     return markdown_table(rounded.columns, rounded.iter_rows())
-
-
-@dg.asset(
-    deps=["promotion"],
-    group_name="evaluation",
-    kinds={"html"},
-    owners=OWNERS,
-    code_version=VERSION,
-)
-def report(lake: Lake) -> dg.MaterializeResult:
-    """One self-contained HTML page: tables, plots, promotion decision, and where every number is from."""
-    from assets.promotion import read_gates
-    from evaluation.report import Facts, render_report
-    from training.checkpoint import read_manifest
-
-    with told():
-        columns = ["split", "language", "source", "pair_type", "query_kind"]
-        pairs = pl.concat([lake.read(*place_of(split), columns=columns) for split in SPLITS])
-        html = render_report(
-            Facts(
-                metrics=lake.read(*METRICS).to_dicts(),
-                differences=lake.read(*DIFFERENCES).to_dicts(),
-                ranks=lake.read(*RANKS).to_dicts(),
-                manifest=read_manifest(lake.path(*MODEL)),
-                pairs=pairs.group_by(columns).len("pairs").sort(columns).to_dicts(),
-                kept_out=_kept_out(lake),
-                pool=lake.read(*pool_of("doc", "test"), columns=["unit_id"]).height,
-                gates=read_gates(lake),
-            )
-        )
-        path = lake.path(*REPORT)
-        unchanged = path.is_file() and path.read_text(encoding="utf-8") == html
-        if not unchanged:
-            write_text(html, path)
-    return dg.MaterializeResult(
-        data_version=dg.DataVersion(digest(html)),
-        metadata={
-            "unchanged": unchanged,
-            "dagster/uri": str(path),
-            "report": dg.MetadataValue.url(path.as_uri()),
-        },
-    )
-
-
-def _kept_out(lake: Lake) -> list[dict]:
-    """How many pairs of which sources were not trained on because they are evaluated."""
-    evaluated = lake.read(*DROPS).filter(pl.col("reason").is_in(EVALUATED))
-    by = ["source", "reason"]
-    return evaluated.group_by(by).agg(pl.col("pairs").sum()).sort(by).to_dicts()

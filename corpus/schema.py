@@ -313,6 +313,8 @@ RANKS = pa.schema(
         _column("query", _TEXT, "the text that was searched for"),
         _column("style", _TEXT, "doc, what, keywords, property or symptom"),
         _column("rank", _INT, "rank of the best acceptable answer, from 1"),
+        _column("top", _TEXT, "unit that is ranked first; null where it is unknown", nullable=True),
+        _column("gold", _TEXT, "the best acceptable answer, likewise", nullable=True),
     ]
 )
 

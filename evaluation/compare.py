@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import torch
     from sentence_transformers import MultiVectorEncoder
 
-VERSION = "2"
+VERSION = "3"
 
 ALPHAS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 """Weights of the semantic score in the fusion, tried on validation queries only."""
@@ -52,6 +52,7 @@ class EvalSet:
 
     Attributes:
         answers: for each query, the positions of its acceptable answers in `documents`.
+        unit_ids: the units that the documents are of; empty where they have none.
     """
 
     name: str
@@ -61,17 +62,26 @@ class EvalSet:
     styles: list[str]
     documents: list[str]
     answers: list[list[int]]
+    unit_ids: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Run:
-    """One system on one set. `alpha` is the fusion weight, null outside hybrid mode."""
+    """One system on one set.
+
+    Attributes:
+        alpha: the fusion weight, null outside hybrid mode.
+        ranks: the ranks of each query's answers.
+        best: positions of the document ranked first and of the best answer, `(queries, 2)`; null where
+            only ranks are known.
+    """
 
     eval_set: str
     system: str
     mode: Mode
     alpha: float | None
     ranks: list[np.ndarray]
+    best: np.ndarray | None = None
 
     @property
     def values(self) -> dict[str, np.ndarray]:
@@ -103,6 +113,7 @@ def read_set(name: str, form: Form, queries: Path, pool: Path) -> EvalSet:
         styles=[query["style"] for query in asked],
         documents=[render(unit, form) for unit in units],
         answers=answers,
+        unit_ids=[unit["unit_id"] for unit in units],
     )
 
 
@@ -124,7 +135,7 @@ def compare(
     for valid, test in pairs:
         lexical_valid = bm25_scores(valid.queries, valid.documents)
         lexical = bm25_scores(test.queries, test.documents)
-        runs.append(Run(test.name, BM25, "lexical", None, ranks(lexical, test.answers)))
+        runs.append(_run(test, BM25, "lexical", None, lexical))
         for system, scores in found.items():
             semantic = scores[test.name]["semantic"]
             alpha = choose_alpha(scores[valid.name]["semantic"], lexical_valid, valid.answers)
@@ -136,8 +147,31 @@ def compare(
             }
             for mode, found_by in by_mode.items():
                 weight = alpha if mode == "hybrid" else None
-                runs.append(Run(test.name, system, mode, weight, ranks(found_by, test.answers)))
+                runs.append(_run(test, system, mode, weight, found_by))
     return runs
+
+
+def _run(asked: EvalSet, system: str, mode: Mode, alpha: float | None, scores: np.ndarray) -> Run:
+    found, best = ranks(scores, asked.answers), best_documents(scores, asked.answers)
+    return Run(asked.name, system, mode, alpha, found, best)
+
+
+def best_documents(scores: np.ndarray, answers: Sequence[Sequence[int]]) -> np.ndarray:
+    """The document ranked first and the best answer of each query, `(queries, 2)`, as positions.
+
+    As in `ranks` a tie counts against the system: of equal documents one that is no answer comes first.
+
+    Args:
+        scores: `(queries, documents)`.
+        answers: for each query, the columns of its acceptable answers; at least one.
+    """
+    found = np.empty((len(answers), 2), dtype=int)
+    for place, (row, columns) in enumerate(zip(scores, answers, strict=True)):
+        relevant = np.asarray(columns)
+        first = np.flatnonzero(row == row.max())
+        wrong = np.setdiff1d(first, relevant)
+        found[place] = (wrong if len(wrong) else first)[0], relevant[row[relevant].argmax()]
+    return found
 
 
 def _scores(
@@ -235,13 +269,13 @@ def differences(
 
 
 def per_query_rows(runs: Sequence[Run], sets: Sequence[EvalSet]) -> list[dict[str, Any]]:
-    """One row for each run and query: the rank of its best answer, for a closer look."""
+    """One row for each run and query: the rank of its best answer and what came first, for a closer look."""
     by_name = {each.name: each for each in sets}
     rows = []
     for run in runs:
         asked = by_name[run.eval_set]
-        for query_id, query, style, own in zip(
-            asked.query_ids, asked.queries, asked.styles, run.ranks, strict=True
+        for query_id, query, style, own, units in zip(
+            asked.query_ids, asked.queries, asked.styles, run.ranks, _units(run, asked), strict=True
         ):
             rows.append(
                 {
@@ -252,6 +286,14 @@ def per_query_rows(runs: Sequence[Run], sets: Sequence[EvalSet]) -> list[dict[st
                     "query": query,
                     "style": style,
                     "rank": int(own[0]),
+                    **units,
                 }
             )
     return rows
+
+
+def _units(run: Run, asked: EvalSet) -> list[dict[str, str | None]]:
+    """The units `top` and `gold` of each query; null where the run or the set does not know them."""
+    if run.best is None or not asked.unit_ids:
+        return [{"top": None, "gold": None}] * len(run.ranks)
+    return [{"top": asked.unit_ids[top], "gold": asked.unit_ids[gold]} for top, gold in run.best]

@@ -1,25 +1,38 @@
-"""One HTML page that stands alone: tables, plots, the promotion decision, and where each number is from."""
+"""One HTML page that stands alone: the decision, tables, plots, errors, and where each number is from.
+
+What is on it is made in `tables`, `gallery` and `plots`; how it looks is in `templates/`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from evaluation import tables
+from evaluation.gallery import shown, visible, worst
 from evaluation.gates import Gate, promoted
+from evaluation.links import commit_page
 from evaluation.metrics import NAMES
 from evaluation.plots import bars, losses, pairs_by_source
+from evaluation.settings import Targets
+from evaluation.tables import retention_matrix, stages_of
 
 Row = dict[str, Any]
+__all__ = ["Facts", "render_report", "retention_matrix", "stages_of"]
+
 _TITLES = {
     "doc_test": "Documentation queries: first doc sentences, over code without docs",
     "judged_test": "Judged queries: as engineers type them, over Rust functions as search indexes them",
     "judged_formal_test": "Judged queries about formal code: contracts, proofs, specifications, harnesses",
     "judged_general_test": "Judged queries about other languages",
+    "judged_personal_test": "Judged queries about your own code",
 }
+_FULL_SCALE = 0.1
+"""Change of MRR that has the heat map's deepest colour."""
 
 
 @dataclass(frozen=True)
@@ -28,21 +41,35 @@ class Facts:
 
     Attributes:
         metrics, differences, ranks: rows of the lake's tables of these names.
+        gates: the conditions of promotion, as they were judged; none where nobody has decided.
         manifest: the checkpoint's.
-        pairs: pairs by split, language, source, pair_type and query_kind.
+        pairs: pairs by split, language, source, license_tier, pair_type and query_kind.
         kept_out: pairs by source and reason that were not trained on because they are evaluated.
-        pool: number of units that the test queries search.
-        gates: the conditions of promotion.
+        pool: number of units that the documentation queries search.
+        units: units by id, at least those that `gallery.worst` names: source, path, start_line, symbol,
+            language, prose, code, license, license_tier.
+        targets: what is expected.
+        origins: the address of each source that has one.
+        earlier: ranks of stages that were evaluated as models of their own, by stage (`tables.comparable`).
     """
 
     metrics: list[Row]
     differences: list[Row]
     ranks: list[Row]
+    gates: list[Gate]
     manifest: dict[str, Any]
     pairs: list[Row]
     kept_out: list[Row]
     pool: int
-    gates: Sequence[Gate]
+    units: Mapping[str, Row] = field(default_factory=dict)
+    targets: Targets = field(default_factory=Targets)
+    origins: Mapping[str, str] = field(default_factory=dict)
+    earlier: Mapping[str, list[Row]] = field(default_factory=dict)
+
+    @property
+    def promoted(self) -> bool:
+        """Whether there is a decision, and every gate was passed."""
+        return bool(self.gates) and promoted(self.gates)
 
 
 def render_report(facts: Facts) -> str:
@@ -54,106 +81,121 @@ def render_report(facts: Facts) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters |= {
+        "share": lambda value: "not measured" if value is None else f"{value:.3f}",
+        "signed": lambda value: f"{value:+.3f}",
+        "count": lambda value: f"{value:,}",
+        "visible": visible,
+        "set_name": tables.named,
+        "verdict": tables.verdict,
+    }
+    sets = tables.asked(facts.metrics)
+    results = tables.results(facts.metrics, facts.manifest, facts.earlier)
     return environment.get_template("report.html").render(
-        names=NAMES,
-        sets=[
-            {"name": name, "title": _TITLES.get(name, name), "rows": _wide(facts.metrics, name)}
-            for name in dict.fromkeys(row["eval_set"] for row in facts.metrics)
-        ],
-        differences=[row for row in facts.differences if row["metric"] in ("P@1", "MRR")],
-        gates=facts.gates,
-        promoted=promoted(facts.gates),
-        styles=_by_style(facts.ranks),
-        misses=_misses(facts.ranks),
+        facts=facts,
         manifest=facts.manifest,
-        stages=stages_of(facts.manifest),
-        retention=retention_matrix(facts.manifest),
-        pool=facts.pool,
-        kept_out=facts.kept_out,
-        plots=[
-            ("Quality, with 95 % bootstrap intervals", bars(facts.metrics)),
-            ("Loss of the last stage by step", losses(facts.manifest["history"])),
-            ("Training pairs by source and type", pairs_by_source(facts.pairs)),
+        stages=_with_pages(facts),
+        headline=tables.headline(facts.metrics, facts.differences),
+        sets=[
+            {
+                "name": each,
+                "title": _TITLES.get(each, each),
+                "rows": tables.full(facts.metrics, each),
+                "plot": bars(facts.metrics, each, "svg"),
+            }
+            for each in sets
         ],
+        metric_names=[name for name in NAMES if any(r["metric"] == name for r in facts.metrics)],
+        results=results,
+        best=_best(results, len(sets)),
+        expected=tables.expected(
+            facts.targets.expected, results, {"sets": sets, "manifest": facts.manifest}
+        ),
+        targets=tables.targets(facts.targets.figures, facts.metrics),
+        differences=[row for row in facts.differences if row["metric"] in ("P@1", "MRR")],
+        slices=[
+            (name, tables.slices(facts.ranks, by))
+            for name, by in (("style", "style"), ("dialect", "dialect"))
+        ],
+        retention=_heat(retention_matrix(facts.manifest)),
+        full_scale=_FULL_SCALE,
+        cases=shown(worst(facts.ranks), facts.units),
+        corpus=_corpus(facts.pairs),
+        plots={
+            "losses": losses(facts.manifest["history"], "svg"),
+            "pairs": pairs_by_source(facts.pairs, "svg"),
+        },
     )
 
 
-def stages_of(manifest: Row) -> list[Row]:
-    """The stages that a checkpoint went through, the first one first: `stage`, `sources`, `retention`."""
-    return [*reversed(manifest["lineage"]), manifest]
-
-
-def retention_matrix(manifest: Row) -> dict[str, Any] | None:
-    """Validation MRR of the base and after each stage, by domain and kind of query.
-
-    Null where no stage was watched.
-
-    Returns:
-        `columns`, the base and the stages, and `rows` with `domain`, `kind` and a cell for each column.
-    """
-    watched = [stage for stage in stages_of(manifest) if stage["retention"]]
-    if not watched:
-        return None
-    columns = {"base": _at(watched[0]["retention"], 0.0)}
-    columns |= {
-        each["stage"]: _at(each["retention"], each["retention"]["scale"]) for each in watched
-    }
-    keys = dict.fromkeys(key for values in columns.values() for key in values)
-    rows = [
-        {
-            "domain": domain,
-            "kind": kind,
-            "cells": [values.get((domain, kind)) for values in columns.values()],
-        }
-        for domain, kind in keys
+def _best(results: Sequence[Row], sets: int) -> list[dict[str, float]]:
+    """The best P@1 and MRR on each set."""
+    cells = [[row["cells"][place] for row in results] for place in range(sets)]
+    return [
+        {name: max(cell[name] for cell in column if cell) for name in ("P@1", "MRR")}
+        for column in cells
     ]
-    return {"columns": list(columns), "rows": rows}
 
 
-def _at(retention: Row, scale: float) -> dict[tuple[str, str], float]:
-    """MRR by domain and kind at one scale."""
-    rows = [row for row in retention["rows"] if row["scale"] == scale]
-    return {(row["domain"], row["kind"]): row["MRR"] for row in rows}
+def _heat(found: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The retention matrix with the change of each cell against the base, and its depth from -1 to 1."""
+    if found is None:
+        return None
+
+    def cell(value: float | None, base: float | None) -> Row:
+        change = None if value is None or base is None else value - base
+        depth = 0.0 if change is None else max(-1.0, min(1.0, change / _FULL_SCALE))
+        return {"value": value, "change": change, "depth": round(depth, 2)}
+
+    return {
+        "columns": found["columns"],
+        "rows": [
+            {**row, "cells": [cell(value, row["cells"][0]) for value in row["cells"]]}
+            for row in found["rows"]
+        ],
+    }
 
 
-def _wide(metrics: Sequence[Row], eval_set: str) -> list[Row]:
-    """One row for each system and mode of a set, its metrics by name."""
-    rows: dict[tuple[str, str], Row] = {}
-    for row in metrics:
-        if row["eval_set"] == eval_set:
-            key = (row["system"], row["mode"])
-            wide = rows.setdefault(key, {**row, "values": {}})
-            wide["values"][row["metric"]] = row
-    return list(rows.values())
-
-
-def _by_style(ranks: Sequence[Row]) -> list[Row]:
-    """P@1 and MRR of the semantic runs on judged queries, by the style of the query."""
-    groups: dict[tuple[str, str, str], list[int]] = {}
-    for row in ranks:
-        if row["eval_set"].startswith("judged") and row["mode"] == "semantic":
-            key = (row["eval_set"], row["style"], row["system"])
-            groups.setdefault(key, []).append(row["rank"])
+def _with_pages(facts: Facts) -> list[Row]:
+    """The stages with, for each source, its address and the page of its commit, where it has one."""
     return [
         {
-            "eval_set": eval_set,
-            "style": style,
-            "system": system,
-            "queries": len(found),
-            "p1": sum(rank == 1 for rank in found) / len(found),
-            "mrr": sum(1 / rank for rank in found) / len(found),
+            "stage": stage["stage"],
+            "pairs": sum(row["pairs"] for row in stage["sources"]),
+            "sources": [
+                {
+                    **row,
+                    "origin": facts.origins.get(row["source"], ""),
+                    "page": commit_page(facts.origins.get(row["source"], ""), row["revision"]),
+                }
+                for row in stage["sources"]
+            ],
         }
-        for (eval_set, style, system), found in sorted(groups.items())
+        for stage in stages_of(facts.manifest)
     ]
 
 
-def _misses(ranks: Sequence[Row], limit: int = 12) -> list[Row]:
-    """The judged queries that the tuned model answers worst, with the base model's rank."""
-    found: dict[str, Row] = {}
-    for row in ranks:
-        if row["eval_set"].startswith("judged") and row["mode"] == "semantic":
-            entry = found.setdefault(
-                row["query_id"], {key: row[key] for key in ("query", "eval_set", "style")}
-            )
-            entry[row["system"]] = row["rank"]
-    return sorted(found.values(), key=lambda entry: (-entry["tuned"], entry["query"]))[:limit]
+def _corpus(pairs: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+    """Pairs by split, along each of what a reader asks for."""
+    return [
+        (title, _counted(pairs, by))
+        for title, by in (
+            ("language", ["language"]),
+            ("licence tier", ["license_tier"]),
+            ("type of pair", ["pair_type"]),
+            ("source", ["source", "license_tier"]),
+        )
+    ]
+
+
+def _counted(pairs: Sequence[Row], by: Sequence[str]) -> list[Row]:
+    """`name`, and how many pairs of it each split has; those with most first."""
+    found: dict[str, dict[str, int]] = {}
+    for row in pairs:
+        name = ", ".join(row[each] for each in by)
+        counts = found.setdefault(name, {"train": 0, "valid": 0, "test": 0})
+        counts[row["split"]] += row["pairs"]
+    rows = [{"name": name, **counts} for name, counts in found.items()]
+    return sorted(
+        rows, key=lambda row: (-sum(row[s] for s in ("train", "valid", "test")), row["name"])
+    )

@@ -10,7 +10,7 @@ from pydantic import Field
 from common.config import Settings, load
 
 Sets = Annotated[list[str], Field(min_length=1)]
-Loss = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Priority(Settings):
@@ -27,7 +27,7 @@ class Held(Settings):
     """What may not become worse."""
 
     sets: Sets
-    may_lose: Loss = Field(default=0.0, description="of mean MRR")
+    may_lose: Share = Field(default=0.0, description="of mean MRR")
 
 
 class Gates(Settings):
@@ -42,6 +42,36 @@ class Gates(Settings):
     )
 
 
+class Target(Settings):
+    """A figure that the tuned model is to reach."""
+
+    name: str
+    eval_sets: Sets = Field(
+        description="query sets over which it is measured, every query counting once"
+    )
+    mode: Literal["semantic", "hybrid", "rrf", "pooled"] = "hybrid"
+    metric: str = Field(description="as in the metrics table: P@1, MRR, recall@5 …")
+    at_least: Share
+
+
+class Expected(Settings):
+    """What the plan expects of one kind of code, before training and after each of its phases."""
+
+    name: str
+    domain: str = Field(description="as in the corpus: general, rust, formal, personal")
+    eval_set: str = Field(description="the judged test queries about it")
+    phases: Annotated[list[Share], Field(min_length=4, max_length=4)] = Field(
+        description="before, and after phase 1 (general), 2 (Rust), 3 (formal, personal)"
+    )
+
+
+class Targets(Settings):
+    """What the report holds the measured figures against. None of it decides a promotion."""
+
+    figures: list[Target] = Field(default=[], description="of the tuned model")
+    expected: list[Expected] = Field(default=[], description="by kind of code and phase")
+
+
 class Evaluation(Settings):
     """The settings of `config/evaluation.yaml`."""
 
@@ -49,6 +79,7 @@ class Evaluation(Settings):
         default=[], description="other models that are asked the same queries"
     )
     gates: Gates = Field(default=Gates(), description="what a model has to show to be promoted")
+    targets: Targets = Field(default=Targets(), description="what the report shows beside it")
 
 
 def load_evaluation(path: Path) -> Evaluation:

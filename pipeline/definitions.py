@@ -18,6 +18,7 @@ from assets import (
     negatives,
     pairs,
     promotion,
+    report,
     repos,
     sections,
     units,
@@ -42,6 +43,7 @@ STAGES = [
     negatives,
     metrics,
     promotion,
+    report,
 ]
 
 
