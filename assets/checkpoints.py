@@ -182,7 +182,7 @@ def watched(manifest: dict) -> dict[str, dg.MetadataValue]:
 
 def lineage(manifest: dict) -> str:
     """The sources of a checkpoint, stage by stage, as a Markdown table: revision, licence, pairs."""
-    from evaluation.report import stages_of
+    from evaluation.stages import stages_of
 
     columns = ["source", "revision", "license", "pairs"]
     rows = (
@@ -211,7 +211,7 @@ def retention(manifest: dict) -> str:
 
 def matrix(manifest: dict) -> str:
     """Validation MRR after each stage, by domain and kind of query, as a Markdown table."""
-    from evaluation.report import retention_matrix
+    from evaluation.stages import retention_matrix
 
     found = retention_matrix(manifest)
     if found is None:

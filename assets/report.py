@@ -118,7 +118,7 @@ def _units(lake: Lake, cases: list[dict]) -> dict[str, dict]:
 
 def _origins(lake: Lake, manifest: dict) -> dict[str, str]:
     """The address of each source of the model; data sets have none."""
-    from evaluation.report import stages_of
+    from evaluation.stages import stages_of
 
     found = {}
     for source in {row["source"] for stage in stages_of(manifest) for row in stage["sources"]}:

@@ -23,7 +23,7 @@ def worst(ranks: Sequence[Row], cases: int = _CASES) -> list[Row]:
     """The queries of each set whose best answer the tuned model's semantic run ranks lowest.
 
     Each set has its share of `cases`, the worst first; of equal ranks the smaller id. Queries that it
-    answers right are none.
+    answers right are none. Documentation queries come last.
 
     Returns:
         Rows of `ranks`, with the ranks of `tuned`, `base` and `bm25` (null where it was not asked).
@@ -34,7 +34,9 @@ def worst(ranks: Sequence[Row], cases: int = _CASES) -> list[Row]:
         if row["mode"] == ("lexical" if row["system"] == "bm25" else "semantic")
     }
     tuned = [row for row in ranks if row["system"] == "tuned" and row["mode"] == "semantic"]
-    sets = list(dict.fromkeys(row["eval_set"] for row in tuned))
+    sets = sorted(
+        dict.fromkeys(row["eval_set"] for row in tuned), key=lambda name: name.startswith("doc")
+    )
     found = []
     for each in sets:
         wrong = [row for row in tuned if row["eval_set"] == each and row["rank"] > 1]
@@ -79,7 +81,7 @@ def _excerpt(unit: Row | None) -> Row | None:
     kept = [cut(line, _COLUMNS) for line in lines[:_LINES]]
     return {
         **{name: unit[name] for name in ("source", "license", "license_tier")},
-        "place": _line(f"{unit['path']}:{unit['start_line']}"),
+        "place": f"{_line(unit['path'])}:{unit['start_line']}",
         "symbol": _line(unit["symbol"]),
         "prose": _line(unit["prose"]),
         "code": highlighted(visible("\n".join(kept)), unit["language"]),

@@ -36,7 +36,7 @@ def _figure(width: float, height: float) -> Iterator[Any]:
     from matplotlib.figure import Figure
 
     names = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color")
-    settings = {
+    settings: dict[Any, Any] = {
         **dict.fromkeys(names, _INK),
         "font.size": 9,
         "svg.fonttype": "none",
@@ -69,8 +69,9 @@ def bars(metrics: Sequence[Row], eval_set: str, form: Form = "png") -> str:
     rows = [row for row in metrics if row["eval_set"] == eval_set and row["mode"] in _SHOWN]
     systems = list(dict.fromkeys(f"{row['system']} {row['mode']}" for row in rows))
     most = max(row["high"] for row in rows)
-    with _figure(4.6, 0.75 + 0.24 * len(systems)) as figure:
-        for axis, metric in zip(figure.subplots(1, 2, sharey=True), ("P@1", "MRR"), strict=True):
+    with _figure(4.5, 0.75 + 0.24 * len(systems)) as figure:
+        axes = figure.subplots(1, 2, sharey=True)
+        for axis, metric in zip(axes, ("P@1", "MRR"), strict=True):
             for row in rows:
                 if row["metric"] == metric:
                     label = f"{row['system']} {row['mode']}"
@@ -88,13 +89,13 @@ def bars(metrics: Sequence[Row], eval_set: str, form: Form = "png") -> str:
             axis.tick_params(axis="y", length=0)
             axis.grid(axis="x", alpha=0.25, color=_INK)
             axis.set_axisbelow(True)
-        axis.invert_yaxis()
+        axes[0].invert_yaxis()
         return _address(figure, form)
 
 
 def losses(history: Sequence[Row], form: Form = "png") -> str:
     """The losses of a run by step."""
-    with _figure(5.2, 2.6) as figure:
+    with _figure(4.5, 2.6) as figure:
         axis = figure.subplots()
         steps = [row["step"] for row in history]
         for name, colour in (("loss", "#d2601a"), ("contrastive", "#3d7ab8"), ("drift", "#7d9f5f")):
@@ -142,7 +143,7 @@ def pairs_by_source(pairs: Sequence[Row], form: Form = "png") -> str:
     rest = f"{len(ranked) - _SOURCES} others"
     names = [*ranked[:_SOURCES], *([rest] if len(ranked) > _SOURCES else [])]
     kinds = sorted({row["pair_type"] for row in train})
-    with _figure(5.2, 1.1 + 0.24 * max(1, len(names))) as figure:
+    with _figure(4.5, 1.1 + 0.24 * max(1, len(names))) as figure:
         axis = figure.subplots()
         left = [0] * len(names)
         for kind in kinds:

@@ -19,10 +19,9 @@ from evaluation.links import commit_page
 from evaluation.metrics import NAMES
 from evaluation.plots import bars, losses, pairs_by_source
 from evaluation.settings import Targets
-from evaluation.tables import retention_matrix, stages_of
+from evaluation.stages import FULL_SCALE, heat_map, stages_of
 
 Row = dict[str, Any]
-__all__ = ["Facts", "render_report", "retention_matrix", "stages_of"]
 
 _TITLES = {
     "doc_test": "Documentation queries: first doc sentences, over code without docs",
@@ -31,8 +30,6 @@ _TITLES = {
     "judged_general_test": "Judged queries about other languages",
     "judged_personal_test": "Judged queries about your own code",
 }
-_FULL_SCALE = 0.1
-"""Change of MRR that has the heat map's deepest colour."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +87,7 @@ def render_report(facts: Facts) -> str:
         "verdict": tables.verdict,
     }
     sets = tables.asked(facts.metrics)
+    judged = [row for row in facts.ranks if row["style"] != "doc"]
     results = tables.results(facts.metrics, facts.manifest, facts.earlier)
     return environment.get_template("report.html").render(
         facts=facts,
@@ -114,12 +112,12 @@ def render_report(facts: Facts) -> str:
         targets=tables.targets(facts.targets.figures, facts.metrics),
         differences=[row for row in facts.differences if row["metric"] in ("P@1", "MRR")],
         slices=[
-            (name, tables.slices(facts.ranks, by))
-            for name, by in (("style", "style"), ("dialect", "dialect"))
+            ("style", tables.slices(judged, "style")),
+            ("dialect", tables.slices(facts.ranks, "dialect")),
         ],
-        retention=_heat(retention_matrix(facts.manifest)),
-        full_scale=_FULL_SCALE,
-        cases=shown(worst(facts.ranks), facts.units),
+        retention=heat_map(facts.manifest),
+        full_scale=FULL_SCALE,
+        cases=_by_set(shown(worst(facts.ranks), facts.units)),
         corpus=_corpus(facts.pairs),
         plots={
             "losses": losses(facts.manifest["history"], "svg"),
@@ -137,23 +135,13 @@ def _best(results: Sequence[Row], sets: int) -> list[dict[str, float]]:
     ]
 
 
-def _heat(found: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The retention matrix with the change of each cell against the base, and its depth from -1 to 1."""
-    if found is None:
-        return None
-
-    def cell(value: float | None, base: float | None) -> Row:
-        change = None if value is None or base is None else value - base
-        depth = 0.0 if change is None else max(-1.0, min(1.0, change / _FULL_SCALE))
-        return {"value": value, "change": change, "depth": round(depth, 2)}
-
-    return {
-        "columns": found["columns"],
-        "rows": [
-            {**row, "cells": [cell(value, row["cells"][0]) for value in row["cells"]]}
-            for row in found["rows"]
-        ],
-    }
+def _by_set(cases: Sequence[Row]) -> list[Row]:
+    """The cases of each set, in order."""
+    names = dict.fromkeys(case["eval_set"] for case in cases)
+    return [
+        {"name": name, "cases": [case for case in cases if case["eval_set"] == name]}
+        for name in names
+    ]
 
 
 def _with_pages(facts: Facts) -> list[Row]:

@@ -1,4 +1,4 @@
-"""The report's tables as rows: the headline, results, expected results, targets, slices, what stages kept."""
+"""The report's tables as rows: the headline, results, expected results, targets, slices."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from evaluation.metrics import paired_difference, per_query
 from evaluation.settings import Expected, Target
+from evaluation.stages import retention_matrix, trained_pairs
 
 Row = dict[str, Any]
 
@@ -24,6 +25,8 @@ NAMES = {
 MODES = ("lexical", "semantic", "hybrid")
 """What search does; the other modes stand in the full tables only."""
 
+_SIGNIFICANT = 0.05
+
 _PHASES = {"general": 1, "rust": 2, "formal": 3, "personal": 3}
 """The phase of the plan that a stage belongs to; phase 0 is the untouched model."""
 
@@ -31,11 +34,6 @@ _PHASES = {"general": 1, "rust": 2, "formal": 3, "personal": 3}
 def named(eval_set: str) -> str:
     """The short name of a query set."""
     return NAMES.get(eval_set, eval_set)
-
-
-def stages_of(manifest: Row) -> list[Row]:
-    """The stages that a checkpoint went through, the first one first: `stage`, `sources`, `retention`."""
-    return [*reversed(manifest["lineage"]), manifest]
 
 
 def asked(metrics: Sequence[Row]) -> list[str]:
@@ -72,12 +70,12 @@ def headline(metrics: Sequence[Row], differences: Sequence[Row]) -> list[Row]:
 
 
 def verdict(difference: Row | None) -> str:
-    """What a difference's interval says, in a word or three."""
+    """What a difference says: it is one where its interval and the corrected test (5 %) both find it."""
     if difference is None:
         return "not compared"
-    if difference["low"] > 0:
-        return "better"
-    return "worse" if difference["high"] < 0 else "no difference shown"
+    if difference["q"] > _SIGNIFICANT or difference["low"] <= 0 <= difference["high"]:
+        return "no difference shown"
+    return "better" if difference["low"] > 0 else "worse"
 
 
 def comparable(now: Sequence[Row], then: Sequence[Row]) -> list[Row]:
@@ -113,7 +111,7 @@ def results(
         earlier: the ranks of stages that were evaluated as models of their own, by stage. They are called
             `stage:NAME`, as in a recipe.
     """
-    trained = _trained(manifest)
+    trained = trained_pairs(manifest)
     systems = list(dict.fromkeys(row["system"] for row in metrics))
     measured: dict[tuple[str, str, str], dict[str, float]] = {}
     for row in metrics:
@@ -121,7 +119,7 @@ def results(
         measured.setdefault(key, {})[row["metric"]] = row["mean"]
     for stage, rows in earlier.items():
         measured |= _means(f"stage:{stage}", rows)
-    known = {"base": 0, **{f"stage:{stage}": pairs for stage, pairs in trained.items()}}
+    known = {"bm25": 0, "base": 0, **{f"stage:{stage}": pairs for stage, pairs in trained.items()}}
     known["tuned"] = trained[manifest["stage"]]
     others = [each for each in systems if each not in known]
     models = [(each, known.get(each)) for each in (*others, *known)]
@@ -136,15 +134,6 @@ def results(
         for mode in MODES
     ]
     return [row for row in rows if any(row["cells"])]
-
-
-def _trained(manifest: Row) -> dict[str, int]:
-    """The pairs that were trained on by the end of each stage."""
-    total, found = 0, {}
-    for stage in stages_of(manifest):
-        total += sum(row["pairs"] for row in stage["sources"])
-        found[stage["stage"]] = total
-    return found
 
 
 def _means(model: str, ranks: Sequence[Row]) -> dict[tuple[str, str, str], dict[str, float]]:
@@ -259,7 +248,7 @@ def _state(measured: float | None, target: float) -> str:
 def slices(ranks: Sequence[Row], by: str) -> list[Row]:
     """Base and tuned model, semantic, on the queries of each set that have the same value of `by`.
 
-    Sets whose queries all have one value are left out, and queries that have none.
+    Queries that have none are left out.
 
     Returns:
         `name` of the set, `value`, `queries`, `base` and `tuned` with P@1 and MRR, `difference` in MRR.
@@ -303,36 +292,3 @@ def full(metrics: Sequence[Row], eval_set: str) -> list[Row]:
             wide = rows.setdefault(key, {**row, "values": {}})
             wide["values"][row["metric"]] = row
     return list(rows.values())
-
-
-def retention_matrix(manifest: Row) -> dict[str, Any] | None:
-    """Validation MRR of the base and after each stage, by domain and kind of query.
-
-    Null where no stage was watched.
-
-    Returns:
-        `columns`, the base and the stages, and `rows` with `domain`, `kind` and a cell for each column.
-    """
-    watched = [stage for stage in stages_of(manifest) if stage["retention"]]
-    if not watched:
-        return None
-    columns = {"base": _at(watched[0]["retention"], 0.0)}
-    columns |= {
-        each["stage"]: _at(each["retention"], each["retention"]["scale"]) for each in watched
-    }
-    keys = dict.fromkeys(key for values in columns.values() for key in values)
-    rows = [
-        {
-            "domain": domain,
-            "kind": kind,
-            "cells": [values.get((domain, kind)) for values in columns.values()],
-        }
-        for domain, kind in keys
-    ]
-    return {"columns": list(columns), "rows": rows}
-
-
-def _at(retention: Row, scale: float) -> dict[tuple[str, str], float]:
-    """MRR by domain and kind at one scale."""
-    rows = [row for row in retention["rows"] if row["scale"] == scale]
-    return {(row["domain"], row["kind"]): row["MRR"] for row in rows}

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-import base64
+import itertools
 from dataclasses import replace
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -10,6 +9,8 @@ import pytest
 from evaluation.gates import Gate
 from evaluation.metrics import NAMES
 from evaluation.report import Facts, render_report
+from evaluation.settings import Expected, Target, Targets
+from tests.evaluation.pages import Page
 
 SYSTEMS = {
     ("bm25", "lexical"): 0.40,
@@ -20,12 +21,11 @@ SYSTEMS = {
 }
 
 
-def _metrics(**hybrid: float) -> list[dict[str, Any]]:
-    """The metrics table; `doc_test=0.4` sets the MRR of tuned hybrid there."""
+def _metrics() -> list[dict[str, Any]]:
+    """The metrics table."""
     rows = []
     for eval_set in ("doc_test", "judged_test"):
-        for (system, mode), mean in SYSTEMS.items():
-            value = hybrid.get(eval_set, mean) if (system, mode) == ("tuned", "hybrid") else mean
+        for (system, mode), value in SYSTEMS.items():
             rows += [
                 {
                     "eval_set": eval_set,
@@ -43,7 +43,7 @@ def _metrics(**hybrid: float) -> list[dict[str, Any]]:
     return rows
 
 
-def _differences(*, judged: float = 0.02) -> list[dict[str, Any]]:
+def _differences() -> list[dict[str, Any]]:
     return [
         {
             "eval_set": eval_set,
@@ -58,7 +58,7 @@ def _differences(*, judged: float = 0.02) -> list[dict[str, Any]]:
         }
         for eval_set, difference, low in (
             ("doc_test", 0.05, 0.01),
-            ("judged_test", judged, judged - 0.1),
+            ("judged_test", 0.02, -0.08),
         )
         for metric in NAMES
     ]
@@ -72,9 +72,33 @@ def _rank(query: str, system: str, rank: int, **changes: Any) -> dict[str, Any]:
         "query_id": query,
         "query": f"text of {query}",
         "style": "what",
+        "dialect": None,
         "rank": rank,
+        "top": f"top of {query}",
+        "gold": f"gold of {query}",
     }
     return row | changes
+
+
+def unit(name: str, **changes: Any) -> dict[str, Any]:
+    """A unit of a pool."""
+    row = {
+        "unit_id": name,
+        "source": "tokenizers",
+        "path": f"src/{name.replace(' ', '_')}.rs",
+        "start_line": 12,
+        "symbol": f"symbol of {name}",
+        "language": "rust",
+        "prose": f"Prose of {name}.",
+        "code": f"fn f() {{ /* {name} */ }}",
+        "license": "Apache-2.0",
+        "license_tier": "permissive",
+    }
+    return row | changes
+
+
+UNITS = {name: unit(name) for name in ("top of q2", "gold of q2", "top of q3", "gold of q3")}
+COMMIT = "ab" * 20
 
 
 def _kept(scale: float, mrr: dict[float, float]) -> dict[str, Any]:
@@ -93,8 +117,13 @@ def _facts(**changes: Any) -> Facts:
             *(_rank("q1", "tuned", 1), _rank("q1", "base", 4)),
             *(_rank("q2", "tuned", 8), _rank("q2", "base", 2)),
             *(_rank("q3", "tuned", 2, style="symptom"), _rank("q3", "base", 2, style="symptom")),
-            _rank("q4", "tuned", 99, eval_set="doc_test"),
+            _rank("q2", "bm25", 31, mode="lexical"),
+            _rank("q4", "tuned", 99, eval_set="doc_test", style="doc"),
             _rank("q1", "tuned", 77, mode="hybrid"),
+        ],
+        gates=[
+            Gate("better", passed=True, detail="MRR +0.050"),
+            Gate("licensed", passed=True, detail="all"),
         ],
         manifest={
             "stage": "rust",
@@ -106,7 +135,7 @@ def _facts(**changes: Any) -> Facts:
                     "stage": "general",
                     "retention": _kept(0.5, {0.0: 0.125, 0.5: 0.25}),
                     "sources": [
-                        {"source": "boltons", "revision": "26.2", "license": "BSD", "pairs": 7}
+                        {"source": "boltons", "revision": COMMIT, "license": "BSD", "pairs": 7}
                     ],
                 }
             ],
@@ -127,6 +156,7 @@ def _facts(**changes: Any) -> Facts:
                 "split": split,
                 "language": "rust",
                 "source": source,
+                "license_tier": "permissive",
                 "pair_type": kind,
                 "query_kind": kind,
                 "pairs": 10,
@@ -137,41 +167,24 @@ def _facts(**changes: Any) -> Facts:
         ],
         kept_out=[{"source": "ruff", "reason": "query_of_an_evaluation", "pairs": 17}],
         pool=4321,
-        gates=[Gate("judged", passed=True, detail="MRR +0.1")],
+        units=UNITS,
+        targets=Targets(
+            figures=[
+                Target(name="Rust P@1", eval_sets=["judged_test"], metric="P@1", at_least=0.6),
+                Target(name="Personal P@1", eval_sets=["mine"], metric="P@1", at_least=0.98),
+            ],
+            expected=[
+                Expected(
+                    name="Rust",
+                    domain="rust",
+                    eval_set="judged_test",
+                    phases=[0.75, 0.85, 0.92, 0.9],
+                )
+            ],
+        ),
+        origins={"boltons": "https://example.org/me/boltons.git", "uv": "pkg:pypi/uv@0.9.9"},
     )
     return replace(facts, **changes)
-
-
-class _Page(HTMLParser):
-    """The links, the tables and the text of a page."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.links: list[str] = []
-        self.tags: list[str] = []
-        self.rows: list[list[str]] = []
-        self.text = ""
-        self._in_cell = False
-        self.feed(html)
-        self.rows = [[" ".join(cell.split()) for cell in row] for row in self.rows]
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.links += [value or "" for name, value in attrs if name in ("src", "href")]
-        if tag == "tr":
-            self.rows.append([])
-        elif tag in ("td", "th"):
-            self.rows[-1].append("")
-            self._in_cell = True
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("td", "th"):
-            self._in_cell = False
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-        if self._in_cell:
-            self.rows[-1][-1] += data
 
 
 # The page
@@ -183,19 +196,84 @@ def html() -> str:
 
 
 @pytest.fixture(scope="module")
-def page(html: str) -> _Page:
-    return _Page(html)
+def page(html: str) -> Page:
+    return Page(html)
 
 
-def test_the_page_stands_alone(page: _Page) -> None:
-    assert len(page.links) == 3
-    assert all(link.startswith("data:image/png;base64,") for link in page.links)
-    assert not {"script", "link", "iframe"} & set(page.tags)
+def test_the_page_asks_nothing_of_the_network(page: Page, html: str) -> None:
+    assert len(page.images) == 4
+    assert all(source.startswith("data:image/svg+xml;base64,") for source, _ in page.images)
+    assert not {"script", "link", "iframe", "object", "embed", "form", "base"} & set(page.tags)
+    assert "@import" not in html
+    assert "url(" not in html
+    outside = [link for link in page.links if not link.startswith("#")]
+    assert outside == [f"https://example.org/me/boltons/commit/{COMMIT}"]
 
 
-def test_plots_are_png_images(page: _Page) -> None:
-    for link in page.links:
-        assert base64.b64decode(link.split(",")[1]).startswith(b"\x89PNG\r\n")
+def test_plots_have_words_for_those_who_do_not_see_them(page: Page) -> None:
+    assert all(len(words) > 20 for _, words in page.images)
+
+
+def test_headings_are_in_order(page: Page) -> None:
+    levels = [level for level, _ in page.headings]
+    assert levels[:2] == [1, 2]
+    assert levels.count(1) == 1
+    assert all(below - above <= 1 for above, below in itertools.pairwise(levels))
+
+
+def test_every_head_of_a_table_has_a_scope_and_every_table_a_box(page: Page) -> None:
+    assert page.scopes
+    assert None not in page.scopes
+    assert page.unboxed == 0
+
+
+def test_the_contents_lead_to_every_section_once(page: Page) -> None:
+    inside = [link[1:] for link in page.links if link.startswith("#")]
+    assert inside == [
+        *("results", "expected", "measures", "differences", "slices", "retention", "errors"),
+        *("corpus", "lineage"),
+    ]
+    assert len(page.ids) == len(set(page.ids))
+    assert set(inside) < set(page.ids)
+
+
+def test_the_page_has_a_light_and_a_dark_side_a_narrow_and_a_printed_one(html: str) -> None:
+    assert "color-scheme: light dark" in html
+    for media in ("(prefers-color-scheme: dark)", "(max-width: 40rem)", "print"):
+        assert f"@media {media}" in html
+
+
+def test_every_colour_of_the_light_side_that_is_no_accent_has_a_dark_one(html: str) -> None:
+    light, dark = (part.split("}")[0] for part in html.split(":root {")[1:3])
+    named = {line.split(":")[0].strip() for line in light.split(";") if "--" in line}
+    darker = {line.split(":")[0].strip() for line in dark.split(";") if "--" in line}
+    assert named - darker == {"--gain", "--loss"}
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_text_has_contrast(html: str, side: int) -> None:
+    declared = html.split(":root {")[side + 1].split("}", maxsplit=1)[0]
+    colours = dict(
+        (part.strip() for part in line.split(":"))
+        for line in declared.replace("\n", "").split(";")
+        if "#" in line
+    )
+    for name in ("--text", "--muted", "--link", "--pass", "--fail", "--keyword", "--string"):
+        for ground in ("--page", "--soft"):
+            assert _contrast(colours[name], colours[ground]) >= 4.5, (name, ground)
+
+
+def _contrast(one: str, other: str) -> float:
+    """The contrast of two colours by WCAG 2."""
+
+    def luminance(colour: str) -> float:
+        digits = colour[1:] if len(colour) == 7 else "".join(each * 2 for each in colour[1:])
+        parts = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    darker, lighter = sorted((luminance(one), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
 
 
 def test_the_same_facts_give_the_same_bytes(html: str) -> None:
@@ -206,80 +284,168 @@ def test_other_facts_give_another_page(html: str) -> None:
     assert render_report(_facts(pool=1)) != html
 
 
-def test_a_model_that_passes_is_promoted(page: _Page) -> None:
-    assert "Promoted." in page.text
-    assert "Not promoted" not in page.text
-    assert page.text.count("✓") == 1
+# The decision
 
 
-def test_a_model_that_fails_a_gate_is_not_promoted() -> None:
-    gates = [
-        Gate("judged", passed=True, detail="MRR +0.1"),
-        Gate("parity", passed=False, detail="1"),
+def test_a_model_that_passes_is_promoted(page: Page) -> None:
+    assert page.headings[1] == (2, "✓ Promoted")
+    assert ["better", "MRR +0.050", "✓ pass"] in page.rows
+
+
+def test_a_model_that_fails_one_gate_is_not_promoted_and_the_page_says_which() -> None:
+    gates = [Gate("better", passed=False, detail="MRR -0.010"), Gate("b", passed=True, detail="")]
+    page = Page(render_report(_facts(gates=gates)))
+    assert page.headings[1] == (2, "✗ Not promoted")
+    assert ["better", "MRR -0.010", "✗ fail"] in page.rows
+
+
+def test_a_model_that_nobody_has_judged_is_not_promoted() -> None:
+    page = Page(render_report(_facts(gates=[])))
+    assert page.headings[1] == (2, "– Not decided")
+    assert "Promoted" not in page.text
+
+
+def test_the_headline_has_every_set_with_its_difference(page: Page) -> None:
+    figures = ["120", "0.400", "0.450", "0.550", "0.600"]
+    assert ["Documentation", *figures, "+0.050 +0.01 to +0.15", "better"] in page.rows
+    assert [
+        *("Judged: Rust", *figures, "+0.020 -0.08 to +0.12", "no difference shown")
+    ] in page.rows
+
+
+def test_targets_are_met_missed_or_not_measured(page: Page) -> None:
+    assert [
+        *("Rust P@1", "0.60", "0.600 0.50–0.70", "✓ met", "Judged: Rust: 120 queries, hybrid")
+    ] in page.rows
+    unasked = ["Personal P@1", "0.98", "not measured", "– not measured"]
+    assert [*unasked, "no such queries were asked"] in page.rows
+
+
+# Tables
+
+
+def test_results_have_the_pairs_that_each_model_was_trained_on(page: Page) -> None:
+    assert ["base", "none", "hybrid", *["0.500"] * 4] in page.rows
+    assert ["tuned", "1,241 pairs", "hybrid", *["0.600"] * 4] in page.rows
+
+
+def test_a_stage_that_was_evaluated_once_is_among_the_results() -> None:
+    ranks = [_rank("q1", "tuned", 2), _rank("q2", "tuned", 4)]
+    page = Page(render_report(_facts(earlier={"general": ranks})))
+    cells = ["not measured", "not measured", "0.000", "0.375"]
+    assert ["stage:general", "7 pairs", "semantic", *cells] in page.rows
+    assert ["judged test queries", "0.450", "0.375", "0.550", "not measured", ""] in page.rows
+
+
+def test_expected_results_stand_beside_what_was_measured(page: Page) -> None:
+    assert ["Rust", "the plan", "0.75", "0.85", "0.92", "0.90", "– not measured"] in page.rows
+    assert ["judged test queries", "0.450", *["not measured"] * 1, "0.550"] in [
+        row[:4] for row in page.rows
     ]
-    page = _Page(render_report(_facts(gates=gates)))
-    assert "Not promoted." in page.text
-    assert (page.text.count("✓"), page.text.count("✗")) == (1, 1)
+    assert ["validation pairs", "0.125", "0.250", "0.500", "not measured", ""] in page.rows
 
 
-def test_each_system_has_a_row_with_interval_and_fusion_weight(page: _Page) -> None:
+def test_each_system_has_a_row_with_interval_and_fusion_weight(page: Page) -> None:
     assert page.rows.count(["tuned", "hybrid", *["0.600 0.50–0.70"] * 4, "0.65"]) == 2
     assert page.rows.count(["bm25", "lexical", *["0.400 0.30–0.50"] * 4, ""]) == 2
 
 
-def test_differences_are_shown_for_p1_and_mrr(page: _Page) -> None:
+def test_differences_are_shown_for_p1_and_mrr(page: Page) -> None:
     shown = [row for row in page.rows if row[1:3] == ["tuned semantic", "base semantic"]]
     assert [(row[0], row[3]) for row in shown] == [
-        *(("doc_test", "P@1"), ("doc_test", "MRR")),
-        *(("judged_test", "P@1"), ("judged_test", "MRR")),
+        *(("Documentation", "P@1"), ("Documentation", "MRR")),
+        *(("Judged: Rust", "P@1"), ("Judged: Rust", "MRR")),
     ]
-    assert shown[1][4:] == ["+0.050", "+0.010 to +0.150", "0.040"]
+    assert shown[1][4:] == ["+0.050", "+0.010 to +0.150", "0.040", "better"]
 
 
-def test_styles_are_means_over_judged_semantic_ranks(page: _Page) -> None:
-    for row in (
-        ["judged_test", "what", "tuned", "2", "0.500", "0.562"],  # ranks 1 and 8
-        ["judged_test", "what", "base", "2", "0.000", "0.375"],  # ranks 4 and 2
-        ["judged_test", "symptom", "tuned", "1", "0.000", "0.500"],
-    ):
-        assert row in page.rows
+def test_styles_are_of_judged_queries_that_both_were_asked(page: Page) -> None:
+    what = ["Judged: Rust", "what", "2", "0.000", "0.375", "0.500", "0.562"]
+    assert what in [row[:7] for row in page.rows]  # ranks 4 and 2, and 1 and 8
+    assert "No query has a dialect" in page.text
 
 
-def test_misses_come_worst_first(page: _Page) -> None:
-    shown = [row for row in page.rows if row[0].startswith("text of")]
-    assert shown == [
-        ["text of q2", "judged_test", "what", "8", "2"],
-        ["text of q3", "judged_test", "symptom", "2", "2"],
-        ["text of q1", "judged_test", "what", "1", "4"],
-    ]
+def test_dialects_are_shown_where_the_ranks_have_them() -> None:
+    ranks = [_rank("q1", system, 2, dialect="kani") for system in ("base", "tuned")]
+    page = Page(render_report(_facts(ranks=ranks)))
+    row = ["Judged: Rust", "kani", "1", "0.000", "0.500", "0.000", "0.500"]
+    assert [*row, "+0.000 +0.00 to +0.00"] in page.rows
 
 
-def test_misses_are_at_most_twelve() -> None:
-    ranks = [_rank(f"q{n}", system, n + 1) for n in range(20) for system in ("tuned", "base")]
-    page = _Page(render_report(_facts(ranks=ranks)))
-    shown = [row[0] for row in page.rows if row[0].startswith("text of")]
-    assert shown == [f"text of q{n}" for n in range(19, 7, -1)]
-
-
-def test_sources_are_listed_with_revision_licence_and_pairs(page: _Page) -> None:
-    assert ["rust", "uv", "0.9.9", "MIT", "1234"] in page.rows
-    assert ["general", "boltons", "26.2", "BSD", "7"] in page.rows
-
-
-def test_what_each_stage_kept_is_a_matrix(page: _Page) -> None:
+def test_what_each_stage_kept_is_a_heat_map(page: Page, html: str) -> None:
     assert ["domain", "kind of query", "base", "general", "rust"] in page.rows
-    assert ["rust", "typed", "0.125", "0.250", "0.500"] in page.rows
+    assert ["rust", "typed", "0.125", "0.250 +0.125", "0.500 +0.375"] in page.rows
+    assert '<td class="gain" style="--depth:1.0">' in html
     manifest = {**_facts().manifest, "retention": None, "lineage": []}
-    assert "What each stage kept" not in render_report(_facts(manifest=manifest))
+    assert "No stage was watched" in render_report(_facts(manifest=manifest))
 
 
-def test_what_was_kept_out_of_training_is_listed_with_its_reason(page: _Page) -> None:
+# Errors
+
+
+def test_errors_come_worst_first_with_both_texts_and_all_ranks(page: Page) -> None:
+    cases = page.text.split("Errors")[-1]
+    assert cases.index("text of q2") < cases.index("text of q3") < cases.index("text of q4")
+    assert "text of q1" not in cases  # it is answered right
+    assert "what · rank: tuned 8, base 2, BM25 31" in page.words
+    assert "symptom · rank: tuned 2, base 2, BM25 not asked" in page.words
+    for name in ("top of q2", "gold of q2"):
+        path = f"src/{name.replace(' ', '_')}.rs:12"
+        assert f"symbol of {name} tokenizers {path} · Apache-2.0 (permissive)" in page.words
+        assert f"fn f() {{ /* {name} */ }}" in page.text
+    assert page.words.count("Not kept: the ranks are from an evaluation") == 2  # both of q4
+
+
+def test_code_of_a_repository_does_not_act() -> None:
+    hostile = unit(
+        "top of q2",
+        path='a"><img src=x onerror=alert(1)>.rs',
+        symbol="<script>alert(2)</script>",
+        prose="</p><style>*{display:none}</style>{{ facts }}",
+        code='let x = "</code></pre><script>alert(3)</script>"; // \u202e\x1b[2J\x00',
+        license="</td><iframe src=//evil>",
+    )
+    query = "<svg onload=alert(4)> {% raw %}"
+    ranks = [
+        {**_rank("q2", system, rank), "query": query}
+        for system, rank in (("tuned", 8), ("base", 2))
+    ]
+    html = render_report(_facts(ranks=ranks, units={"top of q2": hostile}))
+    page = Page(html)
+    assert not {"script", "iframe", "svg"} & set(page.tags)
+    assert page.tags.count("style") == 1
+    assert len(page.images) == 4
+    assert not [name for name in page.attributes if name.startswith("on")]
+    for text in ("</code></pre><script>alert(3)</script>", "<svg onload=alert(4)> {% raw %}"):
+        assert text in page.text
+    assert "\\u{202e}\\u{1b}[2J\\u{0}" in page.text
+    assert not {"\u202e", "\x1b", "\x00"} & set(html)
+
+
+# Where it is from
+
+
+def test_sources_are_listed_with_address_revision_licence_and_pairs(page: Page) -> None:
+    assert ["uv", "pkg:pypi/uv@0.9.9", "0.9.9", "MIT", "1,234"] in page.rows
+    assert [
+        *("boltons", "https://example.org/me/boltons.git", COMMIT[:12], "BSD", "7")
+    ] in page.rows
+
+
+def test_the_corpus_is_counted_by_split(page: Page) -> None:
+    assert ["rust", "40", "0", "40"] in page.rows
+    assert ["permissive", "40", "0", "40"] in page.rows
+    assert ["doc", "20", "0", "20"] in page.rows
+    assert ["ruff, permissive", "20", "0", "20"] in page.rows
+
+
+def test_what_was_kept_out_of_training_is_listed_with_its_reason(page: Page) -> None:
     assert ["ruff", "query of an evaluation", "17"] in page.rows
     assert "nothing had to be" in render_report(_facts(kept_out=[]))
 
 
-def test_the_page_says_what_the_model_came_from(page: _Page) -> None:
-    for text in ("embedded:minilm", "d" * 32, "f" * 32, "0.1.0", "4321", '"epochs": 1'):
+def test_the_page_says_what_the_model_came_from(page: Page) -> None:
+    for text in ("embedded:minilm", "d" * 32, "f" * 32, "0.1.0", "4,321", '"epochs": 1'):
         assert text in page.text
 
 
@@ -289,13 +455,3 @@ def test_a_history_without_drift_is_plotted_too() -> None:
     assert "Loss of the last stage" in render_report(
         _facts(manifest={**manifest, "history": history})
     )
-
-
-def test_markup_in_the_data_is_only_text() -> None:
-    ranks = [
-        {**_rank("q", system, 1), "query": "<script>alert(1)</script> Vec<u8>"}
-        for system in ("tuned", "base")
-    ]
-    page = _Page(render_report(_facts(ranks=ranks)))
-    assert "script" not in page.tags
-    assert "<script>alert(1)</script> Vec<u8>" in page.text
