@@ -148,12 +148,9 @@ def described(facts: "Facts") -> dict[str, Any]:
     from evaluation.tables import asked, headline, named, targets, verdict
 
     failed = [gate.name for gate in facts.gates if not gate.passed]
+    gates = (f"- {'✓' if each.passed else '✗'} {each.name}: {each.detail}" for each in facts.gates)
     plots = (f"![{named(each)}]({bars(facts.metrics, each)})" for each in asked(facts.metrics))
     tables = {
-        "gates": (
-            ["gate", "measured", "state"],
-            [[g.name, g.detail, "pass" if g.passed else "FAIL"] for g in facts.gates],
-        ),
         "headline": (
             ["MRR", "queries", "BM25", "base", "tuned", "tuned hybrid", "verdict"],
             [
@@ -174,7 +171,10 @@ def described(facts: "Facts") -> dict[str, Any]:
         ),
     }
     return {
-        "decision": f"not promoted: {'; '.join(failed)}" if failed else "promoted",
+        "decision": "promoted"
+        if facts.promoted
+        else f"not promoted: {'; '.join(failed) or 'not judged'}",
+        "gates": dg.MetadataValue.md("\n".join(gates)),
         **{name: dg.MetadataValue.md(markdown_table(*table)) for name, table in tables.items()},
         "quality": dg.MetadataValue.md("\n\n".join(plots)),
     }
@@ -199,12 +199,13 @@ def logged(lake: Lake, tracking: Tracking, run: str, html: str) -> dict[str, Any
     of = digest(tracking.uri, run, html)
     if note.get("of") != of:
         from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError  # which MLflow lets through
 
         try:
             with few_retries():
                 tracking.client().log_text(run, html, REPORT[-1])
                 note = {"of": of, "link": tracking.run_link(run)}
-        except (MlflowException, OSError) as error:
+        except (MlflowException, SQLAlchemyError, OSError) as error:
             return {"mlflow_not_logged": str(tracking.explained(error, "the report"))}
         write_json(note, place)
     return {"mlflow_run": dg.MetadataValue.url(note["link"])}

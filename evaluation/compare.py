@@ -160,6 +160,7 @@ def best_documents(scores: np.ndarray, answers: Sequence[Sequence[int]]) -> np.n
     """The document ranked first and the best answer of each query, `(queries, 2)`, as positions.
 
     As in `ranks` a tie counts against the system: of equal documents one that is no answer comes first.
+    Else the earlier position does.
 
     Args:
         scores: `(queries, documents)`.
@@ -167,7 +168,7 @@ def best_documents(scores: np.ndarray, answers: Sequence[Sequence[int]]) -> np.n
     """
     found = np.empty((len(answers), 2), dtype=int)
     for place, (row, columns) in enumerate(zip(scores, answers, strict=True)):
-        relevant = np.asarray(columns)
+        relevant = np.unique(columns)
         first = np.flatnonzero(row == row.max())
         wrong = np.setdiff1d(first, relevant)
         found[place] = (wrong if len(wrong) else first)[0], relevant[row[relevant].argmax()]

@@ -17,6 +17,7 @@ from evaluation.compare import (
     ALPHAS,
     EvalSet,
     Run,
+    best_documents,
     choose_alpha,
     compare,
     differences,
@@ -104,6 +105,7 @@ def test_a_set_is_read_from_its_two_tables(tmp_path: Path) -> None:
         styles=["what", "what"],
         documents=[f"a/{n}.rs\nDoes {n}.\nfn f{n}()" for n in range(3)],
         answers=[[2], [0, 1]],
+        unit_ids=["u0", "u1", "u2"],
     )
 
 
@@ -185,6 +187,8 @@ def test_runs_hold_the_ranks_of_their_scores(model: MultiVectorEncoder) -> None:
     ):
         expected = ranks(scores, TEST.answers)
         assert [own.tolist() for own in run.ranks] == [own.tolist() for own in expected]
+        assert run.best is not None
+        assert run.best.tolist() == best_documents(scores, TEST.answers).tolist()
 
 
 def test_semantic_scores_are_the_similarities_of_the_model(model: MultiVectorEncoder) -> None:
@@ -217,6 +221,31 @@ def test_alpha_follows_the_validation_answers(
     assert semantic is not None
     assert lexical is not None
     assert semantic > 0.5 > lexical
+
+
+# What came first
+
+
+def test_what_comes_first_and_the_best_answer() -> None:
+    scores = np.array([[0.1, 0.9, 0.5, 0.4], [0.1, 0.2, 0.8, 0.7]])
+    assert best_documents(scores, [[3, 2], [2]]).tolist() == [[1, 2], [2, 2]]
+
+
+def test_a_tie_counts_against_the_system() -> None:
+    scores = np.array([[0.9, 0.2, 0.9, 0.9]])
+    assert best_documents(scores, [[0]]).tolist() == [[2, 0]]
+    assert best_documents(scores, [[3, 2, 0]]).tolist() == [[0, 0]]  # nothing but answers
+
+
+def test_what_comes_first_is_an_answer_exactly_where_its_rank_is_one() -> None:
+    generator = np.random.default_rng(3)
+    scores = generator.integers(0, 4, (200, 6)).astype(float)
+    answers = [list(generator.permutation(6)[: 1 + n % 3]) for n in range(200)]
+    best = best_documents(scores, answers)
+    first = [own[0] == 1 for own in ranks(scores, answers)]
+    assert [top in columns for (top, _), columns in zip(best, answers, strict=True)] == first
+    assert [top == gold for top, gold in best] == first
+    assert 20 < sum(first) < 180
 
 
 # Rows
@@ -304,4 +333,17 @@ def test_per_query_rows_hold_the_rank_of_the_best_answer() -> None:
         "query": "qc",
         "style": "symptom",
         "rank": 12,
+        "top": None,
+        "gold": None,
     }
+
+
+def test_per_query_rows_name_what_came_first_where_the_units_are_known() -> None:
+    asked = replace(TEST, queries=["qa", "qb"], query_ids=["a", "b"], styles=["what"] * 2)
+    found = [np.array([2]), np.array([1])]
+    run = Run("test", "tuned", "semantic", None, found, np.array([[3, 1], [0, 0]]))
+    unknown = [(row["top"], row["gold"]) for row in per_query_rows([run], [asked])]
+    assert unknown == [(None, None)] * 2
+    asked = replace(asked, unit_ids=["u0", "u1", "u2", "u3"])
+    rows = per_query_rows([run], [asked])
+    assert [(row["top"], row["gold"]) for row in rows] == [("u3", "u1"), ("u0", "u0")]

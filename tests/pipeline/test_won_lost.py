@@ -16,7 +16,7 @@ from resources.lake import Lake
 def ranks(system: str, mode: str, **found: int) -> pl.DataFrame:
     """Best ranks by query, all of one set."""
     rows = [
-        ("judged_test", system, mode, query, f"text of {query}", "what", rank)
+        ("judged_test", system, mode, query, f"text of {query}", "what", rank, None, None)
         for query, rank in found.items()
     ]
     return pl.DataFrame(rows, schema=schema.empty(schema.RANKS).schema, orient="row")
