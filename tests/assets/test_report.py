@@ -1,5 +1,6 @@
 """The asset `report` on a lake of a few rows: what it reads, what it logs, what it tells Dagster."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from resources.tracking import Tracking
 from tests.corpus.frames import units
 from tests.corpus.test_datasets import corpus, pair
 from tests.evaluation.pages import Page
+from training.tracking import artifacts
 
 COMMIT = "ab" * 20
 GATES = [
@@ -211,24 +213,18 @@ def test_nothing_new_is_written_the_second_time(lake: Lake) -> None:
 # What it logs
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A store: making one takes seconds."""
-    folder = tmp_path_factory.mktemp("store")
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
-    MlflowClient(uri).create_experiment("provender", (folder / "artifacts").as_uri())
-    return uri
-
-
 @pytest.fixture
-def tracked(lake: Lake, store: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Tracking, str]:
-    """The store, and a run in it that trained the model."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+def tracked(
+    lake: Lake, mlflow_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Tracking, str]:
+    """A store, and a run in it that trained the model."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    lake.path("mlflow").mkdir()
+    shutil.copy(mlflow_database, lake.path("mlflow", "mlflow.db"))
     tracking = Tracking(lake=lake)
     client = tracking.client()
-    experiment = client.get_experiment_by_name("provender")
-    assert experiment is not None
-    run = client.create_run(experiment.experiment_id).info.run_id
+    experiment = client.create_experiment("provender", artifacts(tracking.uri))
+    run = client.create_run(experiment).info.run_id
     write_json(manifest(run), lake.path(*MODEL, "manifest.json"))
     return tracking, run
 

@@ -253,11 +253,11 @@ def test_every_colour_of_the_light_side_that_is_no_accent_has_a_dark_one(html: s
 @pytest.mark.parametrize("side", [0, 1])
 def test_text_has_contrast(html: str, side: int) -> None:
     declared = html.split(":root {")[side + 1].split("}", maxsplit=1)[0]
-    colours = dict(
-        (part.strip() for part in line.split(":"))
-        for line in declared.replace("\n", "").split(";")
-        if "#" in line
-    )
+    colours = {
+        name.strip(): colour.strip()
+        for name, _, colour in (line.partition(":") for line in declared.split(";"))
+        if "#" in colour
+    }
     for name in ("--text", "--muted", "--link", "--pass", "--fail", "--keyword", "--string"):
         for ground in ("--page", "--soft"):
             assert _contrast(colours[name], colours[ground]) >= 4.5, (name, ground)

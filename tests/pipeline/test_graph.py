@@ -164,6 +164,12 @@ def test_a_demo_builds_everything_names_the_source_that_failed_and_then_does_not
         assert str(of_stage[plot].value).startswith(f"![{plot}](data:image/png;base64,")
     report = (lake / "reports" / "report.html").read_text(encoding="utf-8")
     assert "Not promoted" in report  # nobody judged queries for these sources
+    assert "Ranked first, and wrong" in report
+    assert "salt test" in report  # code of the pool
+    assert "Not kept" not in report
+    of_report = first["report"][0].metadata
+    assert str(of_report["decision"].value).startswith("not promoted: ")
+    assert of_report["mlflow_run"].value == of_stage["mlflow_run"].value
 
     weights = lake / "models" / "model" / "model.safetensors"
     made_at = weights.stat().st_mtime_ns
