@@ -18,7 +18,7 @@ def _stage(name: str, pairs: int, scale: float, mrr: dict[float, float]) -> dict
 
 
 MANIFEST = {
-    **_stage("formal", 30, 1.0, {0.0: 0.47, 1.0: 0.3}),
+    **_stage("formal", 30, 1.0, {0.0: 0.47, 1.0: 0.2}),
     "lineage": [
         _stage("rust", 20, 0.5, {0.0: 0.45, 0.5: 0.47, 1.0: 0.2}),
         _stage("general", 10, 0.5, {0.0: 0.4, 0.5: 0.45}),
@@ -37,7 +37,7 @@ def test_the_pairs_of_earlier_stages_count() -> None:
 def test_the_matrix_has_the_base_and_each_stage_at_its_chosen_scale() -> None:
     assert retention_matrix(MANIFEST) == {
         "columns": ["base", "general", "rust", "formal"],
-        "rows": [{"domain": "rust", "kind": "typed", "cells": [0.4, 0.45, 0.47, 0.3]}],
+        "rows": [{"domain": "rust", "kind": "typed", "cells": [0.4, 0.45, 0.47, 0.2]}],
     }
 
 
@@ -46,7 +46,7 @@ def test_a_colour_is_as_deep_as_the_change_against_the_base_and_no_deeper_than_f
     assert found is not None
     [row] = found["rows"]
     assert [cell["depth"] for cell in row["cells"]] == [0.0, 0.5, 0.7, -1.0]
-    assert [cell["value"] for cell in row["cells"]] == [0.4, 0.45, 0.47, 0.3]
+    assert [cell["value"] for cell in row["cells"]] == [0.4, 0.45, 0.47, 0.2]
 
 
 def test_a_set_that_a_stage_was_first_asked_has_no_change() -> None:
@@ -56,7 +56,7 @@ def test_a_set_that_a_stage_was_first_asked_has_no_change() -> None:
     assert found is not None
     assert found["rows"][1]["cells"] == [
         *[{"value": None, "change": None, "depth": 0.0}] * 3,
-        {"value": 0.3, "change": None, "depth": 0.0},
+        {"value": 0.2, "change": None, "depth": 0.0},
     ]
 
 
