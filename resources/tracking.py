@@ -100,7 +100,8 @@ class Tracking(dg.ConfigurableResource):
 
     def explained(self, error: Exception, what: str) -> ProvenderError:
         """What MLflow raised over `what`, as one message."""
-        said = re.sub("//[^/@ ]*@", "//", str(error).splitlines()[0])  # no credentials
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        said = re.sub("//[^/@ ]*@", "//", first)  # no credentials
         return ProvenderError(
             f"MLflow does not take {what}: {said}.",
             where="MLFLOW_TRACKING_URI" if "MLFLOW_TRACKING_URI" in os.environ else self.uri,
