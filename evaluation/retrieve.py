@@ -96,17 +96,66 @@ def xtr_scores(
     """
     import torch
 
+    blocks = (queries[at : at + _XTR_QUERIES] for at in range(0, len(queries), _XTR_QUERIES))
+    scores = [_xtr_block(block, documents, retrieved) for block in blocks]
+    return torch.cat(scores).cpu().numpy()
+
+
+_XTR_QUERIES = 32
+"""Queries scored at once: their tokens multiply many documents' at once, and need few passes over them."""
+
+_GROUP = 8
+"""Document tokens of which only the best is looked at before the nearest are sought."""
+
+
+def _xtr_block(
+    queries: Sequence[torch.Tensor], documents: Sequence[torch.Tensor], retrieved: int
+) -> torch.Tensor:
+    """`xtr_scores` of a few queries.
+
+    A document's best token is retrieved or not as it is above the lowest retrieved similarity or not:
+    the score is MaxSim whose maxima are raised to that. The nearest tokens lie in the groups with the
+    highest maxima, as many groups as tokens are sought; only these are sorted.
+    """
+    import torch
+
     device = queries[0].device
-    packed = torch.cat(list(documents)).to(device, torch.float32)
+    packed = torch.cat(list(queries)).float()
+    best = torch.full((len(packed), len(documents)), -torch.inf, device=device)
+    top = torch.empty(len(packed), 0, device=device)
+    room = _ELEMENTS["cpu" if device.type == "cpu" else "other"] // len(packed)
+    longest = -(-max(map(len, documents)) // _GROUP) * _GROUP
+    step = max(1, room // longest)
+    for start in range(0, len(documents), step):
+        tokens, padding, owner = _grouped(documents[start : start + step], device)
+        similar = (packed @ tokens.T).index_fill_(1, padding, -torch.inf)
+        grouped = similar.view(len(packed), -1, _GROUP)
+        highest = grouped.amax(dim=-1)
+        own = best[:, start : start + step]
+        own.scatter_reduce_(1, owner.expand(len(packed), -1), highest, "amax")
+        found = highest.topk(min(retrieved, highest.shape[1]), dim=1, sorted=False).indices
+        near = grouped.take_along_dim(found[:, :, None], dim=1).flatten(1)
+        near = torch.cat([top, near], dim=1)
+        top = near.topk(min(retrieved, near.shape[1]), dim=1).values
+    imputed = torch.maximum(best, top[:, -1:])
+    return torch.stack([each.mean(dim=0) for each in imputed.split([len(q) for q in queries])])
+
+
+def _grouped(
+    documents: Sequence[torch.Tensor], device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Tokens in a row, each document's filled up to whole groups; where the filling is; whose each group is."""
+    import torch
+
+    filling = documents[0].new_zeros(_GROUP, documents[0].shape[1])
+    parts = [part for each in documents for part in (each, filling[: -len(each) % _GROUP])]
     lengths = torch.tensor([len(each) for each in documents], device=device)
-    owner = torch.repeat_interleave(torch.arange(len(documents), device=device), lengths)
-    scores = torch.empty(len(queries), len(documents), device=device)
-    for row, query in enumerate(queries):
-        found = (query.float() @ packed.T).topk(min(retrieved, len(packed)), dim=1)
-        lowest = found.values[:, -1:].expand(-1, len(documents))
-        best = lowest.scatter_reduce(1, owner[found.indices], found.values, "amax")
-        scores[row] = best.mean(dim=0)
-    return scores.cpu().numpy()
+    groups = (lengths + _GROUP - 1) // _GROUP
+    owner = torch.repeat_interleave(groups)
+    starts = ((groups.cumsum(0) - groups) * _GROUP).repeat_interleave(groups * _GROUP)
+    within = torch.arange(len(starts), device=device) - starts
+    padding = (within >= lengths.repeat_interleave(groups * _GROUP)).nonzero().flatten()
+    return torch.cat(parts).to(device, torch.float32), padding, owner
 
 
 def pooled_scores(queries: Sequence[torch.Tensor], documents: Sequence[torch.Tensor]) -> np.ndarray:
