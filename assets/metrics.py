@@ -1,30 +1,38 @@
 """`metrics`: base against tuned model on held-out queries, and whether it may be promoted."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import polars as pl
+import pyarrow as pa
 
 from assets.checkpoints import MODEL
 from assets.common import OWNERS, markdown_table, told, versions
 from assets.eval_queries import pool_of, queries_of, set_names
+from assets.systems import BASE, TUNED, loaders, others
 from common.errors import ProvenderError
 from common.hashing import digest
 from corpus import schema
 from resources.lake import Lake
+from resources.project import Project
 from resources.tracking import Tracking
 
 if TYPE_CHECKING:
-    from evaluation.compare import EvalSet
+    from sentence_transformers import MultiVectorEncoder
 
-METRICS, DIFFERENCES, RANKS = (
-    ("metrics", f"{name}.parquet") for name in ("metrics", "differences", "ranks")
+    from evaluation.compare import EvalSet, Mode
+
+Rows = dict[tuple[str, ...], tuple[list[dict[str, Any]], pa.Schema]]
+"""What is written: by place, the rows and their columns."""
+
+METRICS, DIFFERENCES, RANKS, SLICES = (
+    ("metrics", f"{name}.parquet") for name in ("metrics", "differences", "ranks", "slices")
 )
 RUNS = ("metrics", "runs")
 """The ranks of each checkpoint that was evaluated, by the beginning of its fingerprint."""
 REPORT = ("reports", "report.html")
-BASE, TUNED = "base", "tuned"
-VERSION = "2"
+VERSION = "3"
 
 
 @dg.asset(
@@ -34,25 +42,36 @@ VERSION = "2"
     owners=OWNERS,
     code_version=VERSION,
 )
-def metrics(lake: Lake, tracking: Tracking) -> dg.MaterializeResult:
-    """P@1, MRR, recall@5 and nDCG@10 of BM25, base and tuned model on held-out queries."""
+def metrics(
+    context: dg.AssetExecutionContext, lake: Lake, project: Project, tracking: Tracking
+) -> dg.MaterializeResult:
+    """P@1, MRR, recall and nDCG@10 of BM25, base and tuned model, and others, on held-out queries."""
     from evaluation.compare import VERSION as COMPARE
     from training.checkpoint import read_manifest
 
     with told():
         manifest = read_manifest(lake.path(*MODEL))
+        settings = project.load_evaluation()
+        found, missing = others(lake, manifest, settings)
+        for name, why in missing.items():
+            context.log.warning(f"`{name}` is not evaluated: {why}")
         inputs = [
             place(name, split)
             for name in set_names()
             for split in ("valid", "test")
             for place in (queries_of, pool_of)
         ]
-        fingerprint = digest(VERSION, COMPARE, manifest["fingerprint"], versions(lake, *inputs))
-        places = (METRICS, DIFFERENCES, RANKS)
+        fingerprint = digest(
+            *(VERSION, COMPARE, manifest["fingerprint"], versions(lake, *inputs)),
+            *(_identities(found), settings.xtr_retrieved),
+        )
+        places = (METRICS, DIFFERENCES, RANKS, SLICES)
         stored = [lake.stored(*place) for place in places]
         unchanged = all(each is not None and each.fingerprint == fingerprint for each in stored)
         if not unchanged:
-            _evaluate(lake, manifest, fingerprint)
+            models = loaders(lake, manifest, found)
+            rows = _evaluate(lake, models, found, settings.xtr_retrieved)
+            _write(lake, rows, manifest, fingerprint)
             _track(lake, tracking, manifest)
     table = lake.read(*METRICS)
     return dg.MaterializeResult(
@@ -61,6 +80,7 @@ def metrics(lake: Lake, tracking: Tracking) -> dg.MaterializeResult:
             "unchanged": unchanged,
             "dagster/row_count": table.height,
             "table": dg.MetadataValue.md(markdown(table)),
+            "not_loaded": dg.MetadataValue.json(missing),
             **{
                 f"{row['eval_set']}_{row['system']}_{row['mode']}_MRR": row["mean"]
                 for row in table.filter(metric="MRR").iter_rows(named=True)
@@ -69,13 +89,25 @@ def metrics(lake: Lake, tracking: Tracking) -> dg.MaterializeResult:
     )
 
 
-def _evaluate(lake: Lake, manifest: dict, fingerprint: str) -> None:
-    from sentence_transformers import MultiVectorEncoder
+def _identities(found: Mapping[str, str]) -> dict[str, str]:
+    """What identifies the models beside base and tuned one."""
+    if not found:
+        return {}  # PyTorch need not be loaded to know that
+    from training.model import identity
 
+    return {name: digest(*identity(each)) for name, each in found.items()}
+
+
+def _evaluate(
+    lake: Lake,
+    models: "Mapping[str, Callable[[], MultiVectorEncoder]]",
+    beside: Iterable[str],
+    retrieved: int,
+) -> Rows:
+    """The rows of each table. The tuned model is compared with each one that is `beside` it, too."""
     from common.device import pick
     from evaluation import compare
-    from training.model import load_encoder
-    from training.recipe import Recipe
+    from evaluation.slices import slices
 
     sets = [_read_sets(lake, name) for name in set_names() if _is_asked(lake, name)]
     if not sets:
@@ -84,31 +116,24 @@ def _evaluate(lake: Lake, manifest: dict, fingerprint: str) -> None:
             where="config: splits of the manifest",
             remedy="Give one documented source the split `valid` and another the split `test`.",
         )
-    device = pick()
-    # Against what nobody here has trained, however many stages there were.
-    recipe = Recipe.model_validate({**manifest["config"], "base_model": manifest["root"]})
-    models = {
-        BASE: load_encoder(recipe, recipe.index_length),
-        TUNED: MultiVectorEncoder(str(lake.path(*MODEL)), device="cpu"),
-    }
-    for each in models.values():
-        each.to(device.accelerator)
-    runs = compare.compare(sets, models, device)
-    rows = {
+    runs = compare.compare(sets, models, pick(), retrieved=retrieved)
+    compared: list[tuple[tuple[str, Mode], tuple[str, Mode]]] = [
+        ((TUNED, "semantic"), (BASE, "semantic")),
+        ((TUNED, "hybrid"), (compare.BM25, "lexical")),
+        ((TUNED, "hybrid"), (BASE, "hybrid")),
+        *(((TUNED, "semantic"), (name, "semantic")) for name in beside),
+        *([((TUNED, "xtr"), (TUNED, "semantic"))] if retrieved else []),
+    ]
+    tests = [test for _, test in sets]
+    return {
         METRICS: (compare.summary(runs), schema.METRICS),
-        DIFFERENCES: (
-            compare.differences(
-                runs,
-                [
-                    ((TUNED, "semantic"), (BASE, "semantic")),
-                    ((TUNED, "hybrid"), (compare.BM25, "lexical")),
-                    ((TUNED, "hybrid"), (BASE, "hybrid")),
-                ],
-            ),
-            schema.DIFFERENCES,
-        ),
-        RANKS: (compare.per_query_rows(runs, [test for _, test in sets]), schema.RANKS),
+        DIFFERENCES: (compare.differences(runs, compared), schema.DIFFERENCES),
+        RANKS: (compare.per_query_rows(runs, tests), schema.RANKS),
+        SLICES: (slices(runs, tests), schema.SLICES),
     }
+
+
+def _write(lake: Lake, rows: Rows, manifest: dict, fingerprint: str) -> None:
     for place, (found, columns) in rows.items():
         frame = pl.DataFrame(found, schema=schema.empty(columns).schema)
         lake.write(frame, columns, *place, fingerprint=fingerprint)

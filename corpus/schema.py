@@ -279,10 +279,10 @@ QUERIES = pa.schema(
 METRICS = pa.schema(
     [
         _column("eval_set", _TEXT, "doc_test, judged_test …"),
-        _column("system", _TEXT, "bm25, base or tuned"),
-        _column("mode", _TEXT, "lexical, semantic or hybrid"),
+        _column("system", _TEXT, "bm25, base, tuned, a stage or a baseline"),
+        _column("mode", _TEXT, "lexical, semantic, hybrid …"),
         _column("alpha", pa.float64(), "weight of the semantic score in the fusion", nullable=True),
-        _column("metric", _TEXT, "P@1, MRR, recall@5 or nDCG@10"),
+        _column("metric", _TEXT, "P@1, MRR, recall@5, recall@10 or nDCG@10"),
         _column("mean", pa.float64(), "mean over the queries"),
         _column("low", pa.float64(), "lower end of the 95 % bootstrap interval"),
         _column("high", pa.float64(), "upper end"),
@@ -295,7 +295,7 @@ DIFFERENCES = pa.schema(
         _column("eval_set", _TEXT, "doc_test, judged_test …"),
         _column("system", _TEXT, "system and mode"),
         _column("against", _TEXT, "what it is compared with"),
-        _column("metric", _TEXT, "P@1, MRR, recall@5 or nDCG@10"),
+        _column("metric", _TEXT, "P@1, MRR, recall@5, recall@10 or nDCG@10"),
         _column("difference", pa.float64(), "mean of the query-by-query differences"),
         _column("low", pa.float64(), "lower end of the 95 % paired-bootstrap interval"),
         _column("high", pa.float64(), "upper end"),
@@ -304,14 +304,30 @@ DIFFERENCES = pa.schema(
     ]
 )
 
+SLICES = pa.schema(
+    [
+        _column("eval_set", _TEXT, "doc_test, judged_test …"),
+        _column("slice", _TEXT, "what its queries have in common: dialect or style"),
+        _column("value", _TEXT, "which: kani, verus …, or none; what, keywords …"),
+        _column("system", _TEXT, "bm25, base, tuned, a stage or a baseline"),
+        _column("mode", _TEXT, "lexical, semantic, hybrid …"),
+        _column("metric", _TEXT, "P@1, MRR, recall@5, recall@10 or nDCG@10"),
+        _column("mean", pa.float64(), "mean over the queries of the slice"),
+        _column("low", pa.float64(), "lower end of the 95 % bootstrap interval"),
+        _column("high", pa.float64(), "upper end"),
+        _column("queries", _INT, "number of queries of the slice"),
+    ]
+)
+
 RANKS = pa.schema(
     [
         _column("eval_set", _TEXT, "doc_test, judged_test …"),
-        _column("system", _TEXT, "bm25, base or tuned"),
-        _column("mode", _TEXT, "lexical, semantic or hybrid"),
+        _column("system", _TEXT, "bm25, base, tuned, a stage or a baseline"),
+        _column("mode", _TEXT, "lexical, semantic, hybrid …"),
         _column("query_id", _TEXT, "stable id of the query"),
         _column("query", _TEXT, "the text that was searched for"),
         _column("style", _TEXT, "doc, what, keywords, property or symptom"),
+        _column("dialect", _TEXT, "kani, verus …, or null", nullable=True),
         _column("rank", _INT, "rank of the best acceptable answer, from 1"),
         _column("top", _TEXT, "unit that is ranked first; null where it is unknown", nullable=True),
         _column("gold", _TEXT, "the best acceptable answer, likewise", nullable=True),

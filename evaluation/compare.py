@@ -1,9 +1,8 @@
-"""Systems side by side on held-out queries: BM25, base model, tuned model; semantic and hybrid."""
+"""Systems side by side on held-out queries: BM25 and models, each in its modes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,7 +13,8 @@ import pyarrow.parquet as pq
 from common.device import Device
 from common.errors import ProvenderError
 from evaluation.bm25 import bm25_scores
-from evaluation.documents import Form, render
+from evaluation.bm25f import bm25f_scores
+from evaluation.documents import Form, fields, render
 from evaluation.metrics import (
     NAMES,
     corrected,
@@ -30,19 +30,20 @@ from evaluation.retrieve import (
     min_max_fusion,
     pooled_scores,
     reciprocal_rank_fusion,
+    xtr_scores,
 )
 
 if TYPE_CHECKING:
     import torch
     from sentence_transformers import MultiVectorEncoder
 
-VERSION = "3"
+VERSION = "4"
 
 ALPHAS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 """Weights of the semantic score in the fusion, tried on validation queries only."""
 
 BM25 = "bm25"
-Mode = Literal["lexical", "semantic", "hybrid", "rrf", "pooled"]
+Mode = Literal["lexical", "fields", "semantic", "hybrid", "rrf", "pooled", "xtr"]
 """BM25, MaxSim and both by min-max fusion are what search does; the others stand beside them."""
 
 
@@ -51,7 +52,9 @@ class EvalSet:
     """Queries over a pool of documents, both as texts.
 
     Attributes:
+        dialects: of each query, null for what is about no dialect.
         answers: for each query, the positions of its acceptable answers in `documents`.
+        fields: of each document, where the form is `indexed`; empty elsewhere.
         unit_ids: the units that the documents are of; empty where they have none.
     """
 
@@ -60,8 +63,10 @@ class EvalSet:
     query_ids: list[str]
     queries: list[str]
     styles: list[str]
+    dialects: list[str | None]
     documents: list[str]
     answers: list[list[int]]
+    fields: list[dict[str, str]]
     unit_ids: list[str] = field(default_factory=list)
 
 
@@ -92,18 +97,28 @@ def read_set(name: str, form: Form, queries: Path, pool: Path) -> EvalSet:
     """Read a set from its two Parquet tables (`schema.QUERIES` and `schema.UNITS`).
 
     Raises:
-        ProvenderError: the set has no query.
+        ProvenderError: the set has no query, or an answer of one is not in the pool.
     """
     asked = pq.read_table(queries).to_pylist()
-    columns = ["unit_id", "file_context", "prose", "code"]
+    columns = ["unit_id", "file_context", "symbol", "prose", "code"]
     units = pq.read_table(pool, columns=columns).to_pylist()
     position = {unit["unit_id"]: index for index, unit in enumerate(units)}
-    answers = [[position[unit] for unit in query["unit_ids"]] for query in asked]
     if not asked:
         raise ProvenderError(
             "The set has no query.",
             where=name,
             remedy="Give the manifest a held-out source that its queries are about.",
+        )
+    lost = [
+        query["query_id"]
+        for query in asked
+        if not query["unit_ids"] or not position.keys() >= set(query["unit_ids"])
+    ]
+    if lost:
+        raise ProvenderError(
+            f"{len(lost)} queries have no answer, or one that is not in the pool: {', '.join(lost[:5])}.",
+            where=name,
+            remedy="Materialize `eval_queries` again.",
         )
     return EvalSet(
         name=name,
@@ -111,39 +126,51 @@ def read_set(name: str, form: Form, queries: Path, pool: Path) -> EvalSet:
         query_ids=[query["query_id"] for query in asked],
         queries=[query["query"] for query in asked],
         styles=[query["style"] for query in asked],
+        dialects=[query["dialect"] for query in asked],
         documents=[render(unit, form) for unit in units],
-        answers=answers,
+        answers=[[position[unit] for unit in query["unit_ids"]] for query in asked],
+        fields=[fields(unit) for unit in units] if form == "indexed" else [],
         unit_ids=[unit["unit_id"] for unit in units],
     )
 
 
 def compare(
     pairs: Sequence[tuple[EvalSet, EvalSet]],
-    models: Mapping[str, MultiVectorEncoder],
+    models: Mapping[str, Callable[[], MultiVectorEncoder]],
     device: Device,
+    *,
+    retrieved: int = 0,
 ) -> list[Run]:
     """Every system on every set.
 
     Args:
         pairs: (validation set, test set) of the same kind; fusion weights are chosen on the first.
-        models: by system name.
+        models: by system name; each is loaded when it is asked, and then let go.
         device: where the models run.
+        retrieved: tokens that each query token retrieves in the mode `xtr`; 0 leaves the mode out.
     """
     sets = {each.name: each for pair in pairs for each in pair}.values()
-    found = {system: _scores(model, sets, device) for system, model in models.items()}
+    found = {
+        system: scores_of(load(), sets, device, retrieved=retrieved)
+        for system, load in models.items()
+    }
     runs = []
     for valid, test in pairs:
         lexical_valid = bm25_scores(valid.queries, valid.documents)
         lexical = bm25_scores(test.queries, test.documents)
         runs.append(_run(test, BM25, "lexical", None, lexical))
+        if test.fields:
+            fielded = bm25f_scores(test.queries, test.fields)
+            runs.append(_run(test, BM25, "fields", None, fielded))
         for system, scores in found.items():
-            semantic = scores[test.name]["semantic"]
+            own = scores[test.name]
+            semantic = own["semantic"]
             alpha = choose_alpha(scores[valid.name]["semantic"], lexical_valid, valid.answers)
             by_mode: dict[Mode, np.ndarray] = {
                 "semantic": semantic,
                 "hybrid": min_max_fusion(semantic, lexical, alpha),
                 "rrf": reciprocal_rank_fusion(semantic, lexical),
-                "pooled": scores[test.name]["pooled"],
+                **{mode: own[mode] for mode in own if mode != "semantic"},
             }
             for mode, found_by in by_mode.items():
                 weight = alpha if mode == "hybrid" else None
@@ -175,12 +202,17 @@ def best_documents(scores: np.ndarray, answers: Sequence[Sequence[int]]) -> np.n
     return found
 
 
-def _scores(
-    model: MultiVectorEncoder, sets: Iterable[EvalSet], device: Device
-) -> dict[str, dict[str, np.ndarray]]:
-    """The scores of each set by its name and mode. What two sets in a row search is encoded once."""
+def scores_of(
+    model: MultiVectorEncoder, sets: Iterable[EvalSet], device: Device, *, retrieved: int = 0
+) -> dict[str, dict[Mode, np.ndarray]]:
+    """What `model` alone says: by the set's name and the mode, `(queries, documents)`.
+
+    `semantic` and `pooled`; `xtr` where `retrieved` is above 0. What two sets in a row search is encoded
+    once.
+    """
+    model.to(device.accelerator)
     known: dict[str, torch.Tensor] = {}
-    found: dict[str, dict[str, np.ndarray]] = {}
+    found: dict[str, dict[Mode, np.ndarray]] = {}
     for each in sets:
         known = {text: known[text] for text in each.documents if text in known}
         new = [text for text in dict.fromkeys(each.documents) if text not in known]
@@ -193,16 +225,9 @@ def _scores(
             "semantic": maxsim_scores(queries, documents),
             "pooled": pooled_scores(queries, documents),
         }
+        if retrieved:
+            found[each.name]["xtr"] = xtr_scores(queries, documents, retrieved)
     return found
-
-
-def semantic_scores(
-    model: MultiVectorEncoder, eval_set: EvalSet, autocast: AbstractContextManager
-) -> np.ndarray:
-    """MaxSim of each query with each document, `(queries, documents)`."""
-    queries = encode(model, eval_set.queries, "query", autocast=autocast)
-    documents = encode(model, eval_set.documents, "document", autocast=autocast)
-    return maxsim_scores(queries, documents)
 
 
 def choose_alpha(
@@ -242,7 +267,7 @@ def summary(runs: Sequence[Run]) -> list[dict[str, Any]]:
 def differences(
     runs: Sequence[Run], pairs: Sequence[tuple[tuple[str, Mode], tuple[str, Mode]]]
 ) -> list[dict[str, Any]]:
-    """For each set, metric and (better, worse) pair of systems: the paired difference.
+    """For each metric and (better, worse) pair of systems, on each set that has both: the paired difference.
 
     `p` is its own randomization test, `q` that corrected for all rows that are returned.
     """
@@ -250,7 +275,10 @@ def differences(
     rows = []
     for eval_set in dict.fromkeys(run.eval_set for run in runs):
         for (system, mode), (other, other_mode) in pairs:
-            ours, theirs = by_key[eval_set, system, mode], by_key[eval_set, other, other_mode]
+            ours = by_key.get((eval_set, system, mode))
+            theirs = by_key.get((eval_set, other, other_mode))
+            if ours is None or theirs is None:
+                continue
             for metric in NAMES:
                 found = paired_difference(ours[metric], theirs[metric])
                 rows.append(
@@ -275,8 +303,14 @@ def per_query_rows(runs: Sequence[Run], sets: Sequence[EvalSet]) -> list[dict[st
     rows = []
     for run in runs:
         asked = by_name[run.eval_set]
-        for query_id, query, style, own, units in zip(
-            asked.query_ids, asked.queries, asked.styles, run.ranks, _units(run, asked), strict=True
+        for query_id, query, style, dialect, own, units in zip(
+            asked.query_ids,
+            asked.queries,
+            asked.styles,
+            asked.dialects,
+            run.ranks,
+            _units(run, asked),
+            strict=True,
         ):
             rows.append(
                 {
@@ -286,6 +320,7 @@ def per_query_rows(runs: Sequence[Run], sets: Sequence[EvalSet]) -> list[dict[st
                     "query_id": query_id,
                     "query": query,
                     "style": style,
+                    "dialect": dialect,
                     "rank": int(own[0]),
                     **units,
                 }

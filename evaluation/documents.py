@@ -24,3 +24,17 @@ def render(definition: Mapping[str, str], form: Form) -> str:
         return definition["code"]
     parts = (definition[key] for key in ("file_context", "prose", "code"))
     return "\n".join(part for part in parts if part)
+
+
+def fields(definition: Mapping[str, str]) -> dict[str, str]:
+    """The texts of a definition as search indexes it, by field: `path`, `symbol`, `doc`, `code`.
+
+    Args:
+        definition: `file_context`, `symbol`, `prose` and `code`.
+    """
+    return {
+        "path": definition["file_context"],
+        "symbol": definition["symbol"],
+        "doc": definition["prose"],
+        "code": definition["code"],
+    }

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import bootstrap, false_discovery_control, permutation_test
 
-NAMES = ("P@1", "MRR", "recall@5", "nDCG@10")
+NAMES = ("P@1", "MRR", "recall@5", "recall@10", "nDCG@10")
 _RESAMPLES = 2000
 _PERMUTATIONS = 9999
 
@@ -43,16 +43,25 @@ def ranks(scores: np.ndarray, answers: Sequence[Sequence[int]]) -> list[np.ndarr
 
 
 def per_query(found: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-    """Each metric of `NAMES` for each query, `(queries,)` each, from the ranks of its answers."""
+    """Each metric of `NAMES` for each query, `(queries,)` each, from the ranks of its answers.
+
+    recall@k is the share of the answers that k places have room for: of seven answers five can be found in
+    five places, and then recall@5 is 1. Elsewhere recall@k is often divided by all seven.
+    """
     best = np.array([own[0] for own in found])
     gains = [float((1 / np.log2(own[own <= 10] + 1)).sum()) for own in found]
     ideal = [float((1 / np.log2(np.arange(1, min(len(own), 10) + 1) + 1)).sum()) for own in found]
     return {
         "P@1": (best == 1).astype(float),
         "MRR": 1 / best,
-        "recall@5": np.array([float((own <= 5).sum()) / min(len(own), 5) for own in found]),
+        "recall@5": np.array([_recall(own, 5) for own in found]),
+        "recall@10": np.array([_recall(own, 10) for own in found]),
         "nDCG@10": np.array(gains) / np.array(ideal),
     }
+
+
+def _recall(own: np.ndarray, k: int) -> float:
+    return float((own <= k).sum()) / min(len(own), k)
 
 
 def estimate(values: np.ndarray, seed: int = 0) -> Estimate:

@@ -144,7 +144,7 @@ def _xtr_block(
 def _grouped(
     documents: Sequence[torch.Tensor], device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Tokens in a row, each document's filled up to whole groups; where the filling is; whose each group is."""
+    """Tokens in a row, each document's filled up to whole groups; where filling is; whose each group is."""
     import torch
 
     filling = documents[0].new_zeros(_GROUP, documents[0].shape[1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from common.config import Settings, load
 
@@ -78,8 +78,33 @@ class Evaluation(Settings):
     baselines: list[str] = Field(
         default=[], description="other models that are asked the same queries"
     )
+    stages: bool = Field(
+        default=False, description="whether the stages before the model are asked, too"
+    )
+    xtr_retrieved: Annotated[int, Field(ge=0)] = Field(
+        default=0,
+        description="tokens that a query token retrieves in the mode `xtr`; 0: no such mode",
+    )
     gates: Gates = Field(default=Gates(), description="what a model has to show to be promoted")
     targets: Targets = Field(default=Targets(), description="what the report shows beside it")
+
+    @field_validator("baselines")
+    @classmethod
+    def _have_names_of_their_own(cls, baselines: list[str]) -> list[str]:
+        taken = {"base", "tuned", "bm25"}
+        for each in baselines:
+            name = short_name(each)
+            if not name:
+                raise ValueError("a name is empty")
+            if name in taken or name.startswith("stage_"):
+                raise ValueError(f"`{each}` would be called `{name}`, as another system is")
+            taken.add(name)
+        return baselines
+
+
+def short_name(baseline: str) -> str:
+    """What a baseline is called in tables: the last part of its name or folder."""
+    return baseline.strip().rstrip("/").rpartition("/")[2]
 
 
 def load_evaluation(path: Path) -> Evaluation:

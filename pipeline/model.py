@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common.errors import ProvenderError, hint
-from common.hashing import digest, digest_file
+from common.hashing import digest
 from resources.lake import Lake
 from resources.project import Project
 from resources.registry import ALIASES, Registry
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from training.recipe import Recipe
 
 BASE, EMBEDDED = "base", "embedded:minilm"
-
-_OF_A_MODEL = (".safetensors", ".json", ".txt")
-_BESIDE = {"manifest.json"}
-"""What says how a model was made, not what it computes."""
 
 
 @dataclass
@@ -142,23 +138,6 @@ def _root(place: Path) -> str:
 
 
 def _fingerprint(recipe: Recipe) -> str:
-    from training.model import base_of, resolve
+    from training.model import identity
 
-    name, adapters = base_of(recipe.base_model)
-    return digest(
-        [_content(each) for each in (resolve(name), *map(str, adapters))],
-        recipe.query_length,
-        recipe.index_length,
-    )
-
-
-def _content(place: str) -> object:
-    """The hashes of a folder's files, as far as they make the model; a hub's name as it stands."""
-    folder = Path(place)
-    if not folder.is_dir():
-        return place
-    return [
-        (str(each.relative_to(folder)), digest_file(each))
-        for each in sorted(folder.rglob("*"))
-        if each.suffix in _OF_A_MODEL and each.name not in _BESIDE and each.is_file()
-    ]
+    return digest(identity(recipe.base_model), recipe.query_length, recipe.index_length)

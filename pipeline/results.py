@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline import render
+
+_SHOWN = ("P@1", "MRR", "recall@5", "nDCG@10")
+_NAME = 26
+"""Most of a system's name, so that a table has 80 columns."""
+
 
 def print_results(console: Any) -> None:
     """The metrics, differences and gates of the lake as tables in the terminal."""
@@ -11,7 +17,6 @@ def print_results(console: Any) -> None:
 
     from assets.metrics import METRICS, REPORT
     from assets.promotion import read_decision, read_gates
-    from evaluation.metrics import NAMES
     from resources.lake import Lake
 
     lake = Lake()
@@ -20,13 +25,14 @@ def print_results(console: Any) -> None:
         rows = [row for row in metrics if row["eval_set"] == eval_set]
         # Narrow enough for 80 columns: the report has the other intervals.
         table = Table(box=None, pad_edge=False)
-        table.add_column("", no_wrap=True)
-        for name in NAMES:
+        table.add_column("", no_wrap=True, max_width=_NAME, overflow="ellipsis")
+        for name in _SHOWN:
             table.add_column(name, no_wrap=True)
         shown = (each for each in rows if each["mode"] in ("lexical", "semantic", "hybrid"))
         for system in dict.fromkeys((row["system"], row["mode"]) for row in shown):
             values = {row["metric"]: row for row in rows if (row["system"], row["mode"]) == system}
-            table.add_row(" ".join(system), *(_cell(values[name]) for name in NAMES))
+            name = render.text(" ".join(system))
+            table.add_row(name, *(_cell(values[metric]) for metric in _SHOWN))
         console.print(f"{eval_set}: {rows[0]['queries']} queries", table, "", highlight=False)
     for gate in read_gates(lake):
         mark = "[green]✓[/]" if gate.passed else "[red]✗[/]"

@@ -12,6 +12,8 @@ import pytest
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+# ranx compiles for 12 s what it then does in milliseconds.
+os.environ["NUMBA_DISABLE_JIT"] = "1"
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Workers whose threads wait for each other's cores are slower than workers of one thread.
     os.environ.setdefault("OMP_NUM_THREADS", "1")

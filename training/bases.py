@@ -31,6 +31,12 @@ _KWARGS = {"use_safetensors": True, "dtype": torch.float32}
 _MULTI_VECTOR = {"MultiVectorEncoder", "ColBERT"}
 """What `config_sentence_transformers.json` calls a multi-vector model: ours, and PyLate's."""
 
+# A foreign config.json may have anything anywhere.
+_ODD = (
+    *(OSError, ValueError, RuntimeError, ImportError, SafetensorError),
+    *(KeyError, TypeError, AttributeError),
+)
+
 _SINGLE_VECTOR_MODULES = {"Transformer", "Pooling", "Dense", "Normalize"}
 
 
@@ -52,7 +58,7 @@ def load_base(
     try:
         with _quiet():
             encoder = _load(path, name, query_length, document_length)
-    except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
+    except _ODD as error:
         raise _unusable(name, _first_line(error)) from None
     _check_positions(encoder, name, max(query_length, document_length))
     return encoder

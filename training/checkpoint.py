@@ -22,6 +22,8 @@ VERSION = "3"
 MANIFEST = "manifest.json"
 PROVENANCE = "provenance.parquet"
 _STAGE = "stage:"
+_OF_A_MODEL = (".safetensors", ".json", ".txt")
+"""Files that say what a model computes; a manifest says how it was made."""
 _PROVENANCE = ["source", "revision", "path", "blob_sha", "swhid", "license", "license_tier"]
 
 
@@ -97,6 +99,18 @@ def base_version(base_model: str) -> str:
     if (folder / MANIFEST).is_file():
         return str(read_manifest(folder)["fingerprint"])
     return digest([digest_file(file) for file in sorted(folder.rglob("*.safetensors"))])
+
+
+def content(place: str) -> object:
+    """The hashes of a folder's files, as far as they make a model; a hub's name as it stands."""
+    folder = Path(place)
+    if not folder.is_dir():
+        return place
+    return [
+        (str(each.relative_to(folder)), digest_file(each))
+        for each in sorted(folder.rglob("*"))
+        if each.suffix in _OF_A_MODEL and each.name != MANIFEST and each.is_file()
+    ]
 
 
 def fingerprint(recipe: Recipe, data: str, base: str) -> str:

@@ -20,7 +20,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from common.errors import ProvenderError
 from training.bases import load_base
-from training.checkpoint import VERSION, beside, fingerprint, made_from, read_manifest
+from training.checkpoint import VERSION, beside, content, fingerprint, made_from, read_manifest
 from training.recipe import Adapter, Recipe
 
 EMBEDDED = "embedded:minilm"
@@ -96,6 +96,16 @@ def base_of(base_model: str) -> tuple[str, list[Path]]:
         adapters.insert(0, Path(name) / ADAPTER)
         name = parent_of(Path(name))
     return name, adapters
+
+
+def identity(base_model: str) -> list[object]:
+    """What `load_encoder` reads for `base_model`, by its content: where that stands, it gives the same.
+
+    Raises:
+        ProvenderError: as in `base_of` and `resolve`.
+    """
+    name, adapters = base_of(base_model)
+    return [content(each) for each in (resolve(name), *map(str, adapters))]
 
 
 def parent_of(checkpoint: Path) -> str:

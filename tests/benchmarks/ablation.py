@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from common.device import pick
-from evaluation.compare import EvalSet, read_set, semantic_scores
+from evaluation.compare import EvalSet, read_set, scores_of
 from evaluation.metrics import paired_difference, per_query, ranks
 from training.model import load_encoder, transformer_of
 from training.recipe import Recipe
@@ -198,10 +198,9 @@ def _base(recipe: Recipe) -> dict[str, np.ndarray]:
 def _values(encoder: Any) -> dict[str, np.ndarray]:
     """Reciprocal ranks by set: documentation, judged, and the judged ones that share few words."""
     device = pick()
-    encoder.to(device.accelerator)
     found: dict[str, np.ndarray] = {}
     for name, asked in _sets().items():
-        scores = semantic_scores(encoder, asked, device.autocast())
+        scores = scores_of(encoder, [asked], device)[asked.name]["semantic"]
         values = per_query(ranks(scores, asked.answers))["MRR"]
         found[name] = values
         if name == "judged":

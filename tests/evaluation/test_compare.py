@@ -13,6 +13,7 @@ from sentence_transformers import MultiVectorEncoder
 from common.device import Device
 from common.errors import ProvenderError
 from evaluation.bm25 import bm25_scores
+from evaluation.bm25f import bm25f_scores
 from evaluation.compare import (
     ALPHAS,
     EvalSet,
@@ -23,15 +24,17 @@ from evaluation.compare import (
     differences,
     per_query_rows,
     read_set,
-    semantic_scores,
+    scores_of,
     summary,
 )
+from evaluation.documents import fields
 from evaluation.metrics import NAMES, corrected, estimate, paired_difference, per_query, ranks
 from evaluation.retrieve import (
     encode,
     min_max_fusion,
     pooled_scores,
     reciprocal_rank_fusion,
+    xtr_scores,
 )
 from tests.tiny import pair, tiny_recipe
 from training.model import load_encoder
@@ -53,9 +56,24 @@ def _set(name: str, start: int) -> EvalSet:
         query_ids=[f"q{number}" for number in range(8)],
         queries=[row["query"] for row in rows],
         styles=["what", "keywords"] * 4,
+        dialects=[None] * 8,
         documents=[row["positive"] for row in rows],
         answers=[[number] for number in range(8)],
+        fields=[],
     )
+
+
+def _indexed(asked: EvalSet) -> EvalSet:
+    """The same, with fields, as if it were searched as search indexes it."""
+    units = [
+        {"file_context": "a.rs", "symbol": text.split("(")[0], "prose": "", "code": text}
+        for text in asked.documents
+    ]
+    return replace(asked, form="indexed", fields=[fields(unit) for unit in units])
+
+
+def _semantic(model: MultiVectorEncoder, asked: EvalSet) -> np.ndarray:
+    return scores_of(model, [asked], CPU)[asked.name]["semantic"]
 
 
 VALID, TEST = _set("valid", 0), _set("test", 20)
@@ -69,6 +87,7 @@ def _tables(folder: Path, queries: list[dict[str, Any]]) -> tuple[Path, Path]:
         {
             "unit_id": f"u{n}",
             "file_context": f"a/{n}.rs",
+            "symbol": f"f{n}",
             "prose": f"Does {n}.",
             "code": f"fn f{n}()",
         }
@@ -76,7 +95,7 @@ def _tables(folder: Path, queries: list[dict[str, Any]]) -> tuple[Path, Path]:
     ]
     schema = pa.schema(
         [
-            *((name, pa.string()) for name in ("query_id", "query", "style")),
+            *((name, pa.string()) for name in ("query_id", "query", "style", "dialect")),
             ("unit_ids", pa.list_(pa.string())),
         ]
     )
@@ -90,6 +109,7 @@ def _query(number: int, *units: str) -> dict[str, Any]:
         "query_id": f"q{number}",
         "query": f"what {number}",
         "style": "what",
+        "dialect": "kani" if number else None,
         "unit_ids": list(units),
     }
 
@@ -103,21 +123,46 @@ def test_a_set_is_read_from_its_two_tables(tmp_path: Path) -> None:
         query_ids=["q0", "q1"],
         queries=["what 0", "what 1"],
         styles=["what", "what"],
+        dialects=[None, "kani"],
         documents=[f"a/{n}.rs\nDoes {n}.\nfn f{n}()" for n in range(3)],
         answers=[[2], [0, 1]],
+        fields=[
+            {"path": f"a/{n}.rs", "symbol": f"f{n}", "doc": f"Does {n}.", "code": f"fn f{n}()"}
+            for n in range(3)
+        ],
         unit_ids=["u0", "u1", "u2"],
     )
 
 
 def test_the_form_decides_what_the_documents_hold(tmp_path: Path) -> None:
     tables = _tables(tmp_path, [_query(0, "u2")])
-    assert read_set("doc_test", "code", *tables).documents == ["fn f0()", "fn f1()", "fn f2()"]
+    found = read_set("doc_test", "code", *tables)
+    assert found.documents == ["fn f0()", "fn f1()", "fn f2()"]
+    assert found.fields == []  # a path and a doc are not shown, in whatever part
 
 
 def test_a_set_without_queries_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(ProvenderError, match="The set has no query") as caught:
         read_set("judged_test", "code", *_tables(tmp_path, []))
     assert caught.value.where == "judged_test"
+
+
+@pytest.mark.parametrize("units", [(), ("gone",), ("u0", "gone")])
+def test_an_answer_that_is_not_searched_is_refused(tmp_path: Path, units: tuple[str, ...]) -> None:
+    tables = _tables(tmp_path, [_query(0, "u2"), _query(1, *units)])
+    with pytest.raises(
+        ProvenderError, match="1 queries have no answer, or one that is not in"
+    ) as caught:
+        read_set("judged_test", "indexed", *tables)
+    assert "q1" in caught.value.what
+    assert caught.value.remedy == "Materialize `eval_queries` again."
+
+
+def test_an_empty_pool_has_no_answers(tmp_path: Path) -> None:
+    queries, units = _tables(tmp_path, [_query(0, "u2")])
+    pq.write_table(pq.read_table(units).slice(0, 0), units)
+    with pytest.raises(ProvenderError, match="not in the pool: q0"):
+        read_set("judged_test", "indexed", queries, units)
 
 
 # Fusion weights
@@ -154,7 +199,7 @@ def test_the_smallest_of_equal_alphas_is_chosen() -> None:
 
 
 def test_every_system_is_run_in_every_mode(model: MultiVectorEncoder) -> None:
-    runs = compare([(VALID, TEST)], {"base": model, "tuned": model}, CPU)
+    runs = compare([(VALID, TEST)], {"base": lambda: model, "tuned": lambda: model}, CPU)
     assert [(run.eval_set, run.system, run.mode) for run in runs] == [
         ("test", "bm25", "lexical"),
         *(("test", "base", mode) for mode in ("semantic", "hybrid", "rrf", "pooled")),
@@ -164,11 +209,13 @@ def test_every_system_is_run_in_every_mode(model: MultiVectorEncoder) -> None:
 
 
 def test_runs_hold_the_ranks_of_their_scores(model: MultiVectorEncoder) -> None:
-    lexical_run, semantic_run, hybrid_run, *others = compare([(VALID, TEST)], {"base": model}, CPU)
+    lexical_run, semantic_run, hybrid_run, *others = compare(
+        [(VALID, TEST)], {"base": lambda: model}, CPU
+    )
     lexical = bm25_scores(TEST.queries, TEST.documents)
-    semantic = semantic_scores(model, TEST, CPU.autocast())
+    semantic = _semantic(model, TEST)
     alpha = choose_alpha(
-        semantic_scores(model, VALID, CPU.autocast()),
+        _semantic(model, VALID),
         bm25_scores(VALID.queries, VALID.documents),
         VALID.answers,
     )
@@ -195,13 +242,61 @@ def test_semantic_scores_are_the_similarities_of_the_model(model: MultiVectorEnc
     expected = model.similarity(
         model.encode_query(TEST.queries), model.encode_document(TEST.documents)
     )
-    found = semantic_scores(model, TEST, CPU.autocast())
+    found = _semantic(model, TEST)
     assert np.allclose(found, np.asarray(expected), atol=1e-5)
+
+
+def test_xtr_is_run_where_it_is_asked_for(model: MultiVectorEncoder) -> None:
+    runs = compare([(VALID, TEST)], {"base": lambda: model}, CPU, retrieved=20)
+    assert [run.mode for run in runs] == ["lexical", "semantic", "hybrid", "rrf", "pooled", "xtr"]
+    queries, documents = (
+        encode(model, texts, task, autocast=CPU.autocast())
+        for texts, task in ((TEST.queries, "query"), (TEST.documents, "document"))
+    )
+    expected = ranks(xtr_scores(queries, documents, 20), TEST.answers)
+    assert [own.tolist() for own in runs[-1].ranks] == [own.tolist() for own in expected]
+
+
+def test_fields_are_scored_where_the_documents_show_them(model: MultiVectorEncoder) -> None:
+    runs = compare([(VALID, _indexed(TEST))], {"base": lambda: model}, CPU)
+    assert [(run.system, run.mode) for run in runs[:3]] == [
+        ("bm25", "lexical"),
+        ("bm25", "fields"),
+        ("base", "semantic"),
+    ]
+    expected = ranks(bm25f_scores(TEST.queries, _indexed(TEST).fields), TEST.answers)
+    assert [own.tolist() for own in runs[1].ranks] == [own.tolist() for own in expected]
+
+
+def test_a_model_is_let_go_before_the_next_is_loaded(model: MultiVectorEncoder) -> None:
+    import gc
+    import weakref
+    from copy import deepcopy
+
+    alive: list[weakref.ref[MultiVectorEncoder]] = []
+
+    def load() -> MultiVectorEncoder:
+        gc.collect()
+        assert all(each() is None for each in alive)
+        loaded = deepcopy(model)
+        alive.append(weakref.ref(loaded))
+        return loaded
+
+    compare([(VALID, TEST)], {"one": load, "two": load}, CPU)
+    assert len(alive) == 2
+
+
+def test_a_query_without_a_known_word_ranks_last() -> None:
+    asked = replace(TEST, queries=["quantum banana"] * 8)
+    [lexical, *_] = compare([(VALID, asked)], {}, CPU)
+    assert [own.tolist() for own in lexical.ranks] == [[8]] * 8
 
 
 def test_alpha_does_not_see_the_test_answers(model: MultiVectorEncoder) -> None:
     other = replace(TEST, answers=[[7 - n] for n in range(8)])
-    alphas = [compare([(VALID, test)], {"base": model}, CPU)[2].alpha for test in (TEST, other)]
+    alphas = [
+        compare([(VALID, test)], {"base": lambda: model}, CPU)[2].alpha for test in (TEST, other)
+    ]
     assert alphas[0] == alphas[1]
 
 
@@ -213,11 +308,13 @@ def test_alpha_follows_the_validation_answers(
     # Scores that know the answers on the semantic side only, then on the lexical side only.
     right, wrong = np.eye(8), np.roll(np.eye(8), 1, axis=1)
     scores = dict.fromkeys(("semantic", "pooled"), right)
-    monkeypatch.setattr(module, "_scores", lambda _, sets, __: {s.name: scores for s in sets})
+    monkeypatch.setattr(
+        module, "scores_of", lambda _, sets, *__, **___: {s.name: scores for s in sets}
+    )
     monkeypatch.setattr(module, "bm25_scores", lambda *_: wrong)
     turned = replace(VALID, answers=[[(n + 1) % 8] for n in range(8)])
-    semantic = compare([(VALID, TEST)], {"base": model}, CPU)[2].alpha
-    lexical = compare([(turned, TEST)], {"base": model}, CPU)[2].alpha
+    semantic = compare([(VALID, TEST)], {"base": lambda: model}, CPU)[2].alpha
+    lexical = compare([(turned, TEST)], {"base": lambda: model}, CPU)[2].alpha
     assert semantic is not None
     assert lexical is not None
     assert semantic > 0.5 > lexical
@@ -251,6 +348,19 @@ def test_what_comes_first_is_an_answer_exactly_where_its_rank_is_one() -> None:
 # Rows
 
 
+ASKED = EvalSet(
+    name="test",
+    form="code",
+    query_ids=["a", "b", "c"],
+    queries=["qa", "qb", "qc"],
+    styles=["what", "what", "symptom"],
+    dialects=[None, "kani", "kani"],
+    documents=[],
+    answers=[],
+    fields=[],
+)
+
+
 def _runs() -> list[Run]:
     good = [np.array([1]), np.array([1]), np.array([2, 3])]
     bad = [np.array([4]), np.array([1]), np.array([12, 20])]
@@ -277,7 +387,7 @@ def test_summary_has_a_row_for_each_run_and_metric() -> None:
         "high": found.high,
         "queries": 3,
     }
-    assert rows[4]["alpha"] is None
+    assert rows[len(NAMES)]["alpha"] is None
 
 
 def test_differences_are_paired_by_query() -> None:
@@ -310,17 +420,22 @@ def test_differences_are_corrected_for_all_that_were_compared() -> None:
         (("b", "semantic"), ("c", "semantic")),
     ]
     rows = differences(runs, pairs)
-    assert [row["p"] for row in rows[4:]] == [1.0] * 4
-    assert all(row["p"] < 0.01 for row in rows[:4] if row["metric"] != "recall@5")
+    assert [row["p"] for row in rows[len(NAMES) :]] == [1.0] * len(NAMES)
+    first = [row for row in rows[: len(NAMES)] if not row["metric"].startswith("recall")]
+    assert all(row["p"] < 0.01 for row in first)
     assert [row["q"] for row in rows] == corrected([row["p"] for row in rows])
     assert all(row["q"] >= row["p"] for row in rows)
 
 
+def test_differences_are_of_the_sets_that_have_both() -> None:
+    pairs: list[Any] = [(("tuned", "hybrid"), ("base", "semantic"))]
+    other = [Run("formal", "tuned", "hybrid", 0.5, [np.array([1])])]
+    assert {row["eval_set"] for row in differences(_runs() + other, pairs)} == {"test"}
+    assert differences(other, pairs) == []
+
+
 def test_per_query_rows_hold_the_rank_of_the_best_answer() -> None:
-    asked = EvalSet(
-        "test", "code", ["a", "b", "c"], ["qa", "qb", "qc"], ["what", "what", "symptom"], [], []
-    )
-    rows = per_query_rows(_runs(), [asked])
+    rows = per_query_rows(_runs(), [ASKED])
     assert [(row["system"], row["query_id"], row["rank"]) for row in rows] == [
         *(("tuned", "a", 1), ("tuned", "b", 1), ("tuned", "c", 2)),
         *(("base", "a", 4), ("base", "b", 1), ("base", "c", 12)),
@@ -332,6 +447,7 @@ def test_per_query_rows_hold_the_rank_of_the_best_answer() -> None:
         "query_id": "c",
         "query": "qc",
         "style": "symptom",
+        "dialect": "kani",
         "rank": 12,
         "top": None,
         "gold": None,
@@ -339,7 +455,9 @@ def test_per_query_rows_hold_the_rank_of_the_best_answer() -> None:
 
 
 def test_per_query_rows_name_what_came_first_where_the_units_are_known() -> None:
-    asked = replace(TEST, queries=["qa", "qb"], query_ids=["a", "b"], styles=["what"] * 2)
+    asked = replace(
+        TEST, queries=["qa", "qb"], query_ids=["a", "b"], styles=["what"] * 2, dialects=[None] * 2
+    )
     found = [np.array([2]), np.array([1])]
     run = Run("test", "tuned", "semantic", None, found, np.array([[3, 1], [0, 0]]))
     unknown = [(row["top"], row["gold"]) for row in per_query_rows([run], [asked])]

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from evaluation.documents import render
+from evaluation.documents import fields, render
 
 DEFINITION = {"file_context": "uv/src/a.rs", "prose": "Reads it.", "code": "fn read() {}"}
 
@@ -16,3 +16,12 @@ def test_indexed_form_is_path_doc_code() -> None:
 
 def test_an_empty_doc_leaves_no_empty_line() -> None:
     assert render({**DEFINITION, "prose": ""}, "indexed") == "uv/src/a.rs\nfn read() {}"
+
+
+def test_fields_are_the_parts_of_the_indexed_form_and_the_symbol() -> None:
+    assert fields({**DEFINITION, "symbol": "A::read"}) == {
+        "path": "uv/src/a.rs",
+        "symbol": "A::read",
+        "doc": "Reads it.",
+        "code": "fn read() {}",
+    }

@@ -61,7 +61,7 @@ def test_every_metric_is_1_for_a_sole_answer_at_rank_1() -> None:
 
 def test_metrics_of_a_sole_answer_at_rank_3() -> None:
     assert _metrics([3]) == pytest.approx(
-        {"P@1": 0.0, "MRR": 1 / 3, "recall@5": 1.0, "nDCG@10": 1 / log2(4)}
+        {"P@1": 0.0, "MRR": 1 / 3, "recall@5": 1.0, "recall@10": 1.0, "nDCG@10": 1 / log2(4)}
     )
 
 
@@ -72,6 +72,7 @@ def test_metrics_of_several_answers() -> None:
             "P@1": 0.0,
             "MRR": 0.5,
             "recall@5": 2 / 3,
+            "recall@10": 2 / 3,
             "nDCG@10": (1 / log2(3) + 1 / log2(6)) / ideal,
         }
     )
@@ -80,6 +81,7 @@ def test_metrics_of_several_answers() -> None:
 def test_recall_at_5_is_1_when_the_first_five_of_many_are_found() -> None:
     assert _metrics([1, 2, 3, 4, 5, 9, 20])["recall@5"] == 1.0
     assert _metrics([1, 2, 3, 4, 6, 9, 20])["recall@5"] == pytest.approx(4 / 5)
+    assert _metrics([1, 2, 3, 4, 6, 9, 20])["recall@10"] == pytest.approx(6 / 7)
 
 
 def test_ideal_of_more_than_ten_answers_is_ten_of_them() -> None:
@@ -89,11 +91,13 @@ def test_ideal_of_more_than_ten_answers_is_ten_of_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rank", "recall", "ndcg"), [(5, 1.0, 1 / log2(6)), (6, 0.0, 1 / log2(7)), (11, 0.0, 0.0)]
+    ("rank", "at_5", "at_10", "ndcg"),
+    [(5, 1, 1, 1 / log2(6)), (6, 0, 1, 1 / log2(7)), (10, 0, 1, 1 / log2(11)), (11, 0, 0, 0)],
 )
-def test_cutoffs_include_their_rank(rank: int, recall: float, ndcg: float) -> None:
+def test_cutoffs_include_their_rank(rank: int, at_5: float, at_10: float, ndcg: float) -> None:
     found = _metrics([rank])
-    assert (found["recall@5"], found["nDCG@10"]) == pytest.approx((recall, ndcg))
+    shown = (found["recall@5"], found["recall@10"], found["nDCG@10"])
+    assert shown == pytest.approx((at_5, at_10, ndcg))
 
 
 def test_metrics_come_for_each_query() -> None:

@@ -74,6 +74,27 @@ def test_xtr_imputes_what_a_query_token_did_not_retrieve(retrieved: int) -> None
     assert np.allclose(scores, _xtr_by_hand(retrieved), atol=1e-6)
 
 
+@pytest.mark.parametrize("elements", [1, 50, 200])
+@pytest.mark.parametrize("retrieved", [1, 5, 12, 33])
+def test_xtr_does_not_depend_on_how_much_is_held_at_once(
+    elements: int, retrieved: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(retrieve._ELEMENTS, "cpu", elements)
+    monkeypatch.setattr(retrieve, "_XTR_QUERIES", 2)
+    scores = xtr_scores(QUERIES, DOCUMENTS, retrieved)
+    assert np.allclose(scores, _xtr_by_hand(retrieved), atol=1e-6)
+
+
+def test_xtr_is_the_librarys_where_nothing_is_imputed() -> None:
+    from sentence_transformers.multi_vector_encoder.scoring import xtr_scores as theirs
+
+    queries, documents = _vectors([4] * 3, seed=3), _vectors([30] * 4, seed=4)
+    stacked = torch.stack(documents)[None].expand(3, -1, -1, -1)
+    expected = theirs(torch.stack(queries), stacked[:1], top_k=90)  # in training it imputes 0
+    found = xtr_scores(queries, documents, 90)
+    assert np.allclose(found, np.asarray(expected), atol=1e-5)
+
+
 @pytest.mark.parametrize("retrieved", [34, 1000])
 def test_xtr_that_retrieves_every_token_is_maxsim(retrieved: int) -> None:
     scores = xtr_scores(QUERIES, DOCUMENTS, retrieved)

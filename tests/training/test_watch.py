@@ -120,12 +120,24 @@ def test_judged_queries_are_a_kind_of_their_own(
     valid: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     units = [
-        {"unit_id": f"u{n}", "file_context": "a/b.rs", "prose": "", "code": f"fn f{n}() {{}}"}
+        {
+            "unit_id": f"u{n}",
+            "file_context": "a/b.rs",
+            "symbol": f"f{n}",
+            "prose": "",
+            "code": f"fn f{n}() {{}}",
+        }
         for n in range(50)
     ]
     queries = [
-        {"query_id": "q0", "query": "f seven", "style": "what", "unit_ids": ["u7", "u40"]},
-        {"query_id": "q1", "query": "f nine", "style": "what", "unit_ids": ["u9"]},
+        {
+            "query_id": query_id,
+            "query": query,
+            "style": "what",
+            "dialect": None,
+            "unit_ids": answers,
+        }
+        for query_id, query, answers in (("q0", "f seven", ["u7", "u40"]), ("q1", "f nine", ["u9"]))
     ]
     pq.write_table(pa.Table.from_pylist(units), tmp_path / "pool_valid.parquet")
     pq.write_table(pa.Table.from_pylist(queries), tmp_path / "judged_valid.parquet")
