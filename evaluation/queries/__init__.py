@@ -18,7 +18,7 @@ from common.errors import ProvenderError
 
 FOLDER = Path(__file__).parent
 
-_Text = Annotated[str, Field(min_length=1)]
+_Text = Annotated[str, Field(pattern=r"\S")]  # neither empty nor blank
 
 
 class Answer(Settings):

@@ -322,6 +322,15 @@ def test_a_modules_file_that_lists_no_modules_is_refused(content: str, tmp_path:
     assert "cannot be loaded" in _refused(folder)
 
 
+@pytest.mark.parametrize(
+    "content", ["[]", "3", '{"model_type": ["bert"]}', '{"model_type": "none"}']
+)
+def test_a_config_that_is_anything_is_refused(content: str, tmp_path: Path) -> None:
+    folder = write_modernbert(tmp_path / "model")
+    (folder / "config.json").write_text(content, encoding="utf-8")
+    assert "cannot be loaded" in _refused(folder)
+
+
 def test_a_module_that_is_not_known_is_refused_by_its_name(tmp_path: Path) -> None:
     folder = write_modernbert(tmp_path / "model")
     modules = [("", TRANSFORMER), ("1_LSTM", "sentence_transformers.models.LSTM")]

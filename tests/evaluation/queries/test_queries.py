@@ -134,7 +134,22 @@ def _unknown_split(judged: dict[str, Any]) -> None:
     judged["split"] = "train"
 
 
-@pytest.mark.parametrize("damage", [_unknown_style, _unknown_key, _unknown_split])
+def _blank_query(judged: dict[str, Any]) -> None:
+    judged["queries"][0]["query"] = " \n"
+
+
+def _no_id(judged: dict[str, Any]) -> None:
+    judged["queries"][0]["id"] = ""
+
+
+def _no_answer(judged: dict[str, Any]) -> None:
+    judged["queries"][0]["answers"] = []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [_unknown_style, _unknown_key, _unknown_split, _blank_query, _no_id, _no_answer],
+)
 def test_what_breaks_the_schema_is_refused(
     damage: Callable[[dict[str, Any]], None], tmp_path: Path
 ) -> None:
