@@ -133,8 +133,10 @@ def _xtr_block(
         highest = grouped.amax(dim=-1)
         own = best[:, start : start + step]
         own.scatter_reduce_(1, owner.expand(len(packed), -1), highest, "amax")
-        found = highest.topk(min(retrieved, highest.shape[1]), dim=1, sorted=False).indices
-        near = grouped.take_along_dim(found[:, :, None], dim=1).flatten(1)
+        near = similar
+        if _GROUP * retrieved < similar.shape[1] // 4:  # else these groups hold too much of it
+            found = highest.topk(retrieved, dim=1, sorted=False).indices
+            near = grouped.take_along_dim(found[:, :, None], dim=1).flatten(1)
         near = torch.cat([top, near], dim=1)
         top = near.topk(min(retrieved, near.shape[1]), dim=1).values
     imputed = torch.maximum(best, top[:, -1:])

@@ -54,14 +54,14 @@ def test_maxsim_does_not_depend_on_the_chunk_size(
     assert np.allclose(scores, _by_hand(QUERIES, DOCUMENTS), atol=1e-6)
 
 
-def _xtr_by_hand(retrieved: int) -> np.ndarray:
-    tokens = [(j, other) for j, document in enumerate(DOCUMENTS) for other in document]
-    scores = np.zeros((len(QUERIES), len(DOCUMENTS)))
+def _xtr_by_hand(retrieved: int, documents: list[torch.Tensor] = DOCUMENTS) -> np.ndarray:
+    tokens = [(j, other) for j, document in enumerate(documents) for other in document]
+    scores = np.zeros((len(QUERIES), len(documents)))
     for i, query in enumerate(QUERIES):
         for token in query:
             found = sorted(((float(token @ other), j) for j, other in tokens), reverse=True)
             kept = found[:retrieved]
-            for j in range(len(DOCUMENTS)):
+            for j in range(len(documents)):
                 own = [value for value, owner in kept if owner == j]
                 scores[i, j] += max(own) if own else kept[-1][0]
         scores[i] /= len(query)
@@ -72,6 +72,18 @@ def _xtr_by_hand(retrieved: int) -> np.ndarray:
 def test_xtr_imputes_what_a_query_token_did_not_retrieve(retrieved: int) -> None:
     scores = xtr_scores(QUERIES, DOCUMENTS, retrieved)
     assert np.allclose(scores, _xtr_by_hand(retrieved), atol=1e-6)
+
+
+@pytest.mark.parametrize("elements", [1_000, 64_000_000])
+@pytest.mark.parametrize("retrieved", [1, 7, 15])
+def test_xtr_finds_the_nearest_of_many(
+    retrieved: int, elements: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Few of many tokens: only groups of tokens are looked through.
+    monkeypatch.setitem(retrieve._ELEMENTS, "cpu", elements)
+    documents = _vectors([17, 3, 24, 8, 31] * 8, seed=6)
+    scores = xtr_scores(QUERIES, documents, retrieved)
+    assert np.allclose(scores, _xtr_by_hand(retrieved, documents), atol=1e-6)
 
 
 @pytest.mark.parametrize("elements", [1, 50, 200])
