@@ -18,7 +18,8 @@ def print_diff(console: Any, first: str, second: str, mode: str, *, everything: 
     """Queries whose best answer is at another rank by `second` than by `first`, with their texts.
 
     Args:
-        first, second: `base`, `tuned`, `bm25`, or the beginning of a checkpoint's fingerprint.
+        first, second: a system of the last evaluation (`base`, `tuned`, `bm25`, `stage_rust`, a baseline), or
+            the beginning of a checkpoint's fingerprint.
         mode: `semantic` or `hybrid`; BM25 has one of its own.
 
     Raises:
@@ -67,9 +68,10 @@ def _ranks(name: str, mode: str) -> pl.DataFrame:
     from assets.metrics import RANKS, RUNS, TUNED
 
     lake = Lake()
-    if name in ("base", "tuned", "bm25"):
-        mode = "lexical" if name == "bm25" else mode
-        return lake.read(*RANKS).filter(system=name, mode=mode)
+    last = lake.read(*RANKS)
+    systems = sorted(set(last["system"]))
+    if name in systems:
+        return last.filter(system=name, mode="lexical" if name == "bm25" else mode)
     runs = sorted(lake.path(*RUNS).glob("*.parquet"))
     fitting = [path for path in runs if path.stem.startswith(name)]
     if len(fitting) != 1:
@@ -77,6 +79,6 @@ def _ranks(name: str, mode: str) -> pl.DataFrame:
         raise ProvenderError(
             f"{len(fitting)} evaluated checkpoints begin with `{name}`; there are: {known}.",
             where="--diff",
-            remedy="Give base, tuned, bm25, or the beginning of one of these fingerprints.",
+            remedy=f"Give {', '.join(systems)}, or the beginning of one of these fingerprints.",
         )
     return lake.read(*RUNS, fitting[0].name).filter(system=TUNED, mode=mode)

@@ -16,10 +16,18 @@ from resources.lake import Lake
 def ranks(system: str, mode: str, **found: int) -> pl.DataFrame:
     """Best ranks by query, all of one set."""
     rows = [
-        ("judged_test", system, mode, query, f"text of {query}", "what", rank, None, None)
+        {
+            "eval_set": "judged_test",
+            "system": system,
+            "mode": mode,
+            "query_id": query,
+            "query": f"text of {query}",
+            "style": "what",
+            "rank": rank,
+        }
         for query, rank in found.items()
     ]
-    return pl.DataFrame(rows, schema=schema.empty(schema.RANKS).schema, orient="row")
+    return pl.DataFrame(rows, schema=schema.empty(schema.RANKS).schema)
 
 
 @pytest.fixture
@@ -33,6 +41,7 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
             ranks("tuned", "semantic", a=2, b=1, c=2),
             ranks("tuned", "hybrid", a=3, b=1, c=1),
             ranks("bm25", "lexical", a=10, b=10, c=10),
+            ranks("stage_rust", "semantic", a=1, b=1, c=1),
         ]
     )
     made.write(last, schema.RANKS, *RANKS, fingerprint="f")
@@ -62,6 +71,10 @@ def test_the_largest_changes_come_first_with_their_texts(lake: Lake) -> None:
 def test_modes_are_compared_apart(lake: Lake) -> None:
     assert "0 better, 1 worse, MRR -0.222" in told("--diff", "base", "tuned", "--mode", "hybrid")[1]
     assert "3 better, 0 worse" in told("--diff", "bm25", "base")[1]
+
+
+def test_every_system_of_the_last_evaluation_has_a_name(lake: Lake) -> None:
+    assert "2 better, 0 worse" in told("--diff", "tuned", "stage_rust")[1]
 
 
 def test_an_earlier_checkpoint_is_named_by_its_fingerprint(lake: Lake) -> None:
