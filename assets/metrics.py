@@ -10,12 +10,13 @@ import pyarrow as pa
 from assets.checkpoints import MODEL
 from assets.common import OWNERS, markdown_table, told, versions
 from assets.eval_queries import pool_of, queries_of, set_names
-from assets.systems import BASE, TUNED, loaders, others
+from assets.systems import BASE, TUNED, champion, loaders, others
 from common.errors import ProvenderError
 from common.hashing import digest
 from corpus import schema
 from resources.lake import Lake
 from resources.project import Project
+from resources.registry import Registry
 from resources.tracking import Tracking
 
 if TYPE_CHECKING:
@@ -43,7 +44,11 @@ VERSION = "3"
     code_version=VERSION,
 )
 def metrics(
-    context: dg.AssetExecutionContext, lake: Lake, project: Project, tracking: Tracking
+    context: dg.AssetExecutionContext,
+    lake: Lake,
+    project: Project,
+    tracking: Tracking,
+    registry: Registry,
 ) -> dg.MaterializeResult:
     """P@1, MRR, recall and nDCG@10 of BM25, base and tuned model, and others, on held-out queries."""
     from evaluation.compare import VERSION as COMPARE
@@ -53,6 +58,10 @@ def metrics(
         manifest = read_manifest(lake.path(*MODEL))
         settings = project.load_evaluation()
         found, missing = others(lake, manifest, settings)
+        for part, more in zip(
+            (found, missing), champion(registry, manifest["fingerprint"]), strict=True
+        ):
+            part.update(more)
         for name, why in missing.items():
             context.log.warning(f"`{name}` is not evaluated: {why}")
         inputs = [

@@ -1,6 +1,7 @@
 """`promotion`: whether the model becomes the champion, and why not."""
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -49,7 +50,7 @@ def promotion(lake: Lake, project: Project, registry: Registry) -> dg.Materializ
     from evaluation.gates import promoted
 
     with told():
-        gates = decided(lake, project)
+        gates = decided(lake, project, registry)
         registered, fault = _register(lake, registry, gates)
         found = {
             "fingerprint": read_manifest(lake.path(*MODEL))["fingerprint"],
@@ -64,7 +65,7 @@ def promotion(lake: Lake, project: Project, registry: Registry) -> dg.Materializ
         data_version=dg.DataVersion(digest(found)),
         metadata={
             "unchanged": unchanged,
-            "decision": "champion" if found["promoted"] else "stays candidate",
+            "decision": told_decision(found),
             "version": found["version"] or "not registered",
             "champion": found["champion"] or "none yet",
             "gates": dg.MetadataValue.md(markdown(gates)),
@@ -98,7 +99,8 @@ def _register(
 
     try:
         version = registry.register(lake.path(*MODEL), markdown(gates))
-        if promoted(gates):
+        # Who has restored an earlier champion does not want the later one back by itself.
+        if promoted(gates) and not version.was_champion:
             registry.promote(version)
         known = registry.versions()
     except ProvenderError as error:
@@ -107,7 +109,7 @@ def _register(
     return {"version": version.number, "champion": champion}, ""
 
 
-def decided(lake: Lake, project: Project) -> "list[Gate]":
+def decided(lake: Lake, project: Project, registry: Registry) -> "list[Gate]":
     """Every gate, from the lake's ranks and what its model is made of.
 
     Raises:
@@ -116,7 +118,9 @@ def decided(lake: Lake, project: Project) -> "list[Gate]":
     from evaluation.gates import decide
 
     return decide(
-        lake.read(*RANKS).to_dicts(), project.load_evaluation().gates, _evidence(lake, project)
+        lake.read(*RANKS).to_dicts(),
+        project.load_evaluation().gates,
+        _evidence(lake, project, registry),
     )
 
 
@@ -124,6 +128,17 @@ def read_decision(lake: Lake) -> dict[str, Any] | None:
     """What the last materialization of `promotion` found; null before the first."""
     path = lake.path(*DECISION)
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def told_decision(found: Mapping[str, Any]) -> str:
+    """A decision in words."""
+    if not found["promoted"]:
+        return "stays candidate"
+    if found["version"] is None:
+        return "may become champion, once MLflow answers"
+    if found["champion"] != found["version"]:
+        return f"has passed its gates; version {found['champion']} was restored by hand"
+    return "champion"
 
 
 def read_gates(lake: Lake) -> "list[Gate]":
@@ -134,11 +149,12 @@ def read_gates(lake: Lake) -> "list[Gate]":
     return [Gate(**each) for each in found["gates"]] if found else []
 
 
-def _evidence(lake: Lake, project: Project) -> "Evidence":
+def _evidence(lake: Lake, project: Project, registry: Registry) -> "Evidence":
     """Asks the corpus and the model themselves, whatever checks ran when."""
     from evaluation.gates import Evidence
 
-    export = read_manifest(lake.path(*MODEL)).get("export", {})
+    manifest = read_manifest(lake.path(*MODEL))
+    export = manifest.get("export", {})
     weights = "model.safetensors"
     same = export.get("sha256", {}).get(weights) == digest_file(lake.path(*MODEL, weights))
     made_of = pl.read_parquet(lake.path(*MODEL, "provenance.parquet"))
@@ -147,6 +163,7 @@ def _evidence(lake: Lake, project: Project) -> "Evidence":
     admitted = project.load_curriculum().admit
     opted_out = trained_on(lake).get(MODEL[-1])
     return Evidence(
+        champion=_has_rival(registry, manifest["fingerprint"]),
         parity=export["parity"] if same else None,
         leaking=_all(
             _count(leaks(corpus, lake.read(*EDGES), splits), "pairs of the corpus"),
@@ -158,6 +175,15 @@ def _evidence(lake: Lake, project: Project) -> "Evidence":
             f"{opted_out} files of the model whose authors want them left out" if opted_out else "",
         ),
     )
+
+
+def _has_rival(registry: Registry, fingerprint: str) -> bool:
+    """Whether another model is champion. Where MLflow does not answer, this one cannot become it."""
+    try:
+        champion = registry.version(CHAMPION)
+    except ProvenderError:
+        return False
+    return champion is not None and champion.fingerprint != fingerprint
 
 
 def _held_out(made_of: pl.DataFrame, splits: dict[str, Any]) -> pl.DataFrame:

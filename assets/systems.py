@@ -1,4 +1,6 @@
-"""The models that are asked: the untouched base, the tuned one, and what `config/evaluation.yaml` adds."""
+"""The models that are asked: the untouched base, the tuned one, the champion, and what
+`config/evaluation.yaml` adds.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,7 @@ from assets.checkpoints import MODEL, place_of_stage
 from common.errors import ProvenderError
 from evaluation.settings import Evaluation, short_name
 from resources.lake import Lake
+from resources.registry import CHAMPION, Registry
 
 if TYPE_CHECKING:
     from sentence_transformers import MultiVectorEncoder
@@ -40,6 +43,27 @@ def others(
         else:
             found[name] = base_model
     return found, missing
+
+
+def champion(registry: Registry, fingerprint: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The registered champion as a system, where there is one and it is not the model itself.
+
+    Its gate fails while it cannot be asked, so that no model takes its place unmeasured.
+
+    Args:
+        registry: where it is registered.
+        fingerprint: of the model.
+
+    Returns:
+        Its folder by name; and, where it cannot be read, why not.
+    """
+    try:
+        version = registry.version(CHAMPION)
+        if version is None or version.fingerprint == fingerprint:
+            return {}, {}
+        return {CHAMPION: str(registry.folder(version))}, {}
+    except ProvenderError as error:
+        return {}, {CHAMPION: str(error)}
 
 
 def _stage(lake: Lake, stage: Mapping[str, Any]) -> tuple[str, str]:

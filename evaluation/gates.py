@@ -28,11 +28,13 @@ class Evidence:
         parity: the greatest difference between export and adapter; null where nobody measured these weights.
         leaking: what of its training is evaluated, in words; empty where nothing is.
         unlicensed: what of it may not be trained on, in words; empty where nothing is.
+        champion: whether another model is the champion, which has to be matched.
     """
 
     parity: float | None
     leaking: str = ""
     unlicensed: str = ""
+    champion: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ def decide(ranks: Sequence[Row], gates: Gates, evidence: Evidence) -> list[Gate]
     known = _Ranks(ranks, gates.mode)
     return [
         *_priority(known, gates),
+        *([_champion(known, gates.priority.sets)] if evidence.champion else []),
         *_held(known, "documentation", gates.documentation),
         _above_bm25(known, gates.documentation.sets),
         *_held(known, "general", gates.general),
@@ -102,9 +105,6 @@ class _Ranks:
     def asked(self, name: str, system: str) -> bool:
         return (name, system, self._mode) in self._found
 
-    def has(self, system: str) -> bool:
-        return any(each == system for _, each, _ in self._found)
-
 
 def _priority(known: _Ranks, gates: Gates) -> list[Gate]:
     sets = gates.priority.sets
@@ -131,17 +131,16 @@ def _priority(known: _Ranks, gates: Gates) -> list[Gate]:
                     _told(gain, len(ours)),
                 )
             )
-    if known.has(CHAMPION):
-        ours, theirs = known.both(sets, TUNED, CHAMPION)
-        gain = paired_difference(ours, theirs) if len(ours) else None
-        found.append(
-            Gate(
-                "judged priority queries: not below the champion",
-                gain is not None and gain.mean >= 0,
-                _told(gain, len(ours)) if gain else _UNASKED,
-            )
-        )
     return found
+
+
+def _champion(known: _Ranks, sets: Sequence[str]) -> Gate:
+    ours, theirs = known.both(sets, TUNED, CHAMPION)
+    name = "judged priority queries: not below the champion"
+    if not len(ours):
+        return Gate(name, passed=False, detail="the champion was not asked; `metrics` says why")
+    gain = paired_difference(ours, theirs)
+    return Gate(name, gain.mean >= 0, _told(gain, len(ours)))
 
 
 def _held(known: _Ranks, what: str, held: Held) -> list[Gate]:

@@ -16,7 +16,7 @@ def print_results(console: Any) -> None:
     from rich.table import Table
 
     from assets.metrics import METRICS, REPORT
-    from assets.promotion import read_decision, read_gates
+    from assets.promotion import read_decision, read_gates, told_decision
     from resources.lake import Lake
 
     lake = Lake()
@@ -39,9 +39,8 @@ def print_results(console: Any) -> None:
         console.print(f"{mark} {gate.name}: {gate.detail}", highlight=False, soft_wrap=True)
     decision = read_decision(lake)
     if decision:
-        state = "champion" if decision["promoted"] else "stays candidate"
         number = f" (version {decision['version']})" if decision["version"] else ""
-        console.print(f"the model{number}: {state}", highlight=False)
+        console.print(f"the model{number}: {told_decision(decision)}", highlight=False)
     console.print(f"report: {lake.path(*REPORT)}", highlight=False, soft_wrap=True)
 
 

@@ -73,7 +73,7 @@ class Registry(dg.ConfigurableResource):
         return next((each for each in known if name in (each.number, *each.aliases)), None)
 
     def register(self, folder: Path, decision: str) -> Version:
-        """The version of the exported model in `folder`, made where it is new; it is the candidate now.
+        """The version of the exported model in `folder`, made where it is new; a candidate or the champion.
 
         Args:
             folder: of `training.merge`, with its manifest.
@@ -89,7 +89,8 @@ class Registry(dg.ConfigurableResource):
             found = next((each for each in known if each.fingerprint == fingerprint), None)
             number = found.number if found else _create(client, self.tracking.uri, manifest, folder)
             client.update_model_version(NAME, number, description=decision)
-            client.set_registered_model_alias(NAME, CANDIDATE, number)
+            if found is None or CHAMPION not in found.aliases:
+                client.set_registered_model_alias(NAME, CANDIDATE, number)
             return _named(self._versions(client), number)
 
     def promote(self, version: Version) -> None:

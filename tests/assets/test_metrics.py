@@ -15,9 +15,11 @@ import yaml
 from assets.checkpoints import MODEL, place_of_stage
 from assets.eval_queries import pool_of, queries_of, set_names
 from assets.metrics import DIFFERENCES, METRICS, RANKS, RUNS, SLICES, metrics
+from common.hashing import digest_file
 from corpus import schema
 from resources.lake import Lake
 from resources.project import Project
+from resources.registry import Registry
 from resources.tracking import Tracking
 from tests.tiny import pair, tiny_recipe, write_checkpoint
 from tests.training.layouts import (
@@ -110,6 +112,10 @@ def _write_model(lake: Lake, recipe: Recipe) -> None:
         "root": recipe.base_model,
         "lineage": [{"stage": "general", "fingerprint": before["fingerprint"]}],
         "tracking": {},
+        "export": {
+            "parity": 0.0,
+            "sha256": {"model.safetensors": digest_file(folder / "model.safetensors")},
+        },
     }
     (folder / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
 
@@ -125,6 +131,7 @@ def _materialize(lake: Lake, **settings: Any) -> dict[str, Any]:
             "lake": lake,
             "project": Project(evaluation=str(path)),
             "tracking": Tracking(lake=lake),
+            "registry": Registry(lake=lake, tracking=Tracking(lake=lake)),
         },
     )
     [made] = result.asset_materializations_for_node("metrics")
@@ -267,3 +274,30 @@ def test_it_is_measured_again_when_something_it_is_made_from_changes(
 def test_gates_are_no_reason_to_measure_again(lake: Lake) -> None:
     _materialize(lake)
     assert _materialize(lake, gates={"mode": "hybrid"})["unchanged"]
+
+
+def test_the_champion_is_asked_until_the_model_is_it(lake: Lake) -> None:
+    registry = Registry(lake=lake, tracking=Tracking(lake=lake))
+    registry.promote(registry.register(lake.path(*MODEL), ""))
+    _materialize(lake)
+    assert ("champion", "semantic") not in _systems(lake)
+
+    manifest = json.loads((lake.path(*MODEL) / MANIFEST).read_text(encoding="utf-8"))
+    manifest["fingerprint"] = "b" * 32
+    (lake.path(*MODEL) / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+    _materialize(lake)
+    assert ("champion", "semantic") in _systems(lake)
+    asked = (
+        lake.read(*RANKS).filter(mode="semantic").pivot("system", index="query_id", values="rank")
+    )
+    assert asked["champion"].to_list() == asked["tuned"].to_list()
+
+
+def test_a_champion_that_cannot_be_read_is_told(lake: Lake) -> None:
+    registry = Registry(lake=lake, tracking=Tracking(lake=lake))
+    version = registry.register(lake.path(*MODEL), "")
+    registry.promote(version)
+    (registry.folder(version) / "model.safetensors").unlink()
+    manifest = json.loads((lake.path(*MODEL) / MANIFEST).read_text(encoding="utf-8"))
+    (lake.path(*MODEL) / MANIFEST).write_text(json.dumps(manifest | {"fingerprint": "b" * 32}))
+    assert "files of version 1 are gone" in _materialize(lake)["not_loaded"]["champion"]

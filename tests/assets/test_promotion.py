@@ -137,6 +137,37 @@ def test_the_same_again_changes_nothing(lake: Lake) -> None:
     assert len(registry(lake).versions()) == 1
 
 
+def test_a_champion_that_was_restored_by_hand_stays(lake: Lake) -> None:
+    materialize(lake)
+    write_model(lake, "b")
+    rival = lake.read(*RANKS).filter(system="base").with_columns(system=pl.lit("champion"))
+    frame = pl.concat([lake.read(*RANKS), rival])
+    lake.write(frame, schema.RANKS, *RANKS, fingerprint="f")
+    materialize(lake)
+    registry(lake).restore()
+
+    [made] = materialize(lake).asset_materializations_for_node("promotion")
+    assert made.metadata["decision"].value == (
+        "has passed its gates; version 1 was restored by hand"
+    )
+    champion = registry(lake).version(CHAMPION)
+    assert champion is not None
+    assert champion.number == "1"
+
+
+def test_a_model_is_not_promoted_over_a_champion_that_was_not_asked(lake: Lake) -> None:
+    materialize(lake)
+    write_model(lake, "b")
+    materialize(lake)
+    assert failed(lake) == ["judged priority queries: not below the champion"]
+
+
+def test_the_champion_is_no_candidate(lake: Lake) -> None:
+    for _ in range(2):
+        materialize(lake)
+    assert [each.aliases for each in registry(lake).versions()] == [(CHAMPION,)]
+
+
 def test_a_store_that_is_gone_loses_no_decision(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:

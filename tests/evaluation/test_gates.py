@@ -128,16 +128,24 @@ def test_general_queries_may_lose_what_config_allows(rank: int, passed: bool) ->
     assert _found(ranks)[name].passed is passed
 
 
+CHAMPION = "judged priority queries: not below the champion"
+RIVAL = Evidence(parity=1e-7, champion=True)
+
+
 def test_a_champion_is_to_be_matched() -> None:
-    name = "judged priority queries: not below the champion"
-    assert _found([*_good(), *_ranks("judged_test", "champion", *(1,) * 12)])[name].passed
-    better = [*_good((1,) * 11 + (2,)), *_ranks("judged_test", "champion", *(1,) * 12)]
-    assert _failed(better) == [name]
+    asked = _ranks("judged_test", "champion", *(1,) * 12)
+    assert _failed([*_good(), *asked], evidence=RIVAL) == []
+    assert _failed([*_good((1,) * 11 + (2,)), *asked], evidence=RIVAL) == [CHAMPION]
 
 
 def test_a_champion_that_was_asked_nothing_in_common_is_not_matched() -> None:
-    name = "judged priority queries: not below the champion"
-    assert not _found([*_good(), *_ranks("doc_test", "champion", 1, 1)])[name].passed
+    other = _ranks("doc_test", "champion", 1, 1)
+    assert _failed([*_good(), *other], evidence=RIVAL) == [CHAMPION]
+    assert _failed(_good(), evidence=RIVAL) == [CHAMPION]
+
+
+def test_without_another_champion_there_is_none_to_match() -> None:
+    assert CHAMPION not in _found(_good())
 
 
 def test_only_queries_that_both_were_asked_count() -> None:
