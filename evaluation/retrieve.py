@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.stats import rankdata
@@ -13,12 +14,15 @@ if TYPE_CHECKING:
     import torch
     from sentence_transformers import MultiVectorEncoder
 
-# An accelerator is fast only with much at once.
-_ELEMENTS = {"cpu": 64_000_000, "other": 512_000_000}
-"""Similarities held at once."""
+_WINDOW = 4_096
+"""Texts that are tokenised and sorted by length together."""
 
-_BATCH = {"cpu": 32, "other": 256}
-"""Texts encoded at once."""
+# An accelerator is fast only with much at once; a CPU where a block stays in its cache.
+_ENCODED = {"cpu": 4_096, "other": 65_536}
+"""Tokens encoded at once, padding included."""
+
+_BLOCK = {"cpu": (256, 4_096), "other": (8_192, 65_536)}
+"""Tokens of queries and of documents that are multiplied at once."""
 
 
 def encode(
@@ -30,59 +34,121 @@ def encode(
 ) -> list[torch.Tensor]:
     """Token vectors of each text, `(tokens_i, dim)`, unit length, on the model's device.
 
-    `task` is `query` or `document`.
-    """
-    encode_task = model.encode_query if task == "query" else model.encode_document
-    batch_size = _BATCH["cpu" if model.device.type == "cpu" else "other"]
-    with autocast:
-        return list(encode_task(list(texts), batch_size=batch_size, show_progress_bar=False))
-
-
-def maxsim_scores(queries: Sequence[torch.Tensor], documents: Sequence[torch.Tensor]) -> np.ndarray:
-    """MaxSim, averaged over the query's tokens, `(queries, documents)`.
-
-    Documents are packed by length, so that padding costs little; results do not depend on it. Computed on the
-    device of the queries, in fp32; on an accelerator, vectors in half precision are multiplied as such.
+    `task` is `query` or `document`. The vectors are those of the model's own `encode_query` and
+    `encode_document`, which sort by characters and so pad more.
     """
     import torch
 
-    device = queries[0].device
-    half = device.type != "cpu" and queries[0].dtype == documents[0].dtype == torch.float16
-    kind = torch.float16 if half else torch.float32
-    elements = _ELEMENTS["cpu" if device.type == "cpu" else "other"]
-    sizes = torch.tensor([len(each) for each in queries], device=device)
-    packed = torch.cat(list(queries)).to(kind)
-    order = sorted(range(len(documents)), key=lambda index: len(documents[index]))
-    scores = torch.empty(len(queries), len(documents), device=device)
-    owner = torch.repeat_interleave(torch.arange(len(queries), device=device), sizes)
+    prompt = model.prompts[task] or None
+    tokens = _ENCODED[_kind(model.device)]
+    found: list[torch.Tensor] = []
+    model.eval()
+    for start in range(0, len(texts), _WINDOW):
+        features = model.preprocess(list(texts[start : start + _WINDOW]), prompt=prompt, task=task)
+        used = features["attention_mask"].bool()
+        if "query_expansion_positions" in features:
+            used = used | features["query_expansion_positions"]
+        lengths = used.sum(dim=1).tolist()
+        vectors: dict[int, torch.Tensor] = {}
+        with autocast, torch.inference_mode():
+            for rows in _batches(lengths, tokens):
+                output = model(_cut(features, rows, used, model.device), task=task)
+                masks = output["attention_mask"].bool()
+                each = (v[m] for v, m in zip(output["token_embeddings"], masks, strict=True))
+                vectors |= zip(rows, each, strict=True)
+        found += [vectors[row] for row in range(len(lengths))]
+    return found
+
+
+def _kind(device: torch.device) -> str:
+    return "cpu" if device.type == "cpu" else "other"
+
+
+def _batches(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
+    """The positions of `lengths`, longest first, so many at once as fit into `tokens` when padded."""
+    order = sorted(range(len(lengths)), key=lambda position: -lengths[position])
     start = 0
     while start < len(order):
-        stop = _chunk_end(order, documents, start, elements // len(packed))
-        chunk = order[start:stop]
-        padded = torch.nn.utils.rnn.pad_sequence(
-            [documents[index] for index in chunk], batch_first=True
-        ).to(device, kind)
-        lengths = torch.tensor([len(documents[index]) for index in chunk], device=device)
-        similar = (packed @ padded.flatten(0, 1).T).view(len(packed), len(chunk), -1)
-        padding = torch.arange(padded.shape[1], device=device)[None, :] >= lengths[:, None]
-        best = similar.masked_fill_(padding[None], -torch.inf).amax(dim=-1).float()
-        total = torch.zeros(len(queries), len(chunk), device=device).index_add_(0, owner, best)
-        scores[:, torch.tensor(chunk, device=device)] = total / sizes[:, None]
+        stop = start + max(1, tokens // max(1, lengths[order[start]]))
+        yield order[start:stop]
         start = stop
+
+
+def _cut(
+    features: Mapping[str, Any], rows: list[int], used: torch.Tensor, device: torch.device
+) -> dict[str, Any]:
+    """`rows` of what a tokenizer made, without the columns that none of them uses."""
+    import torch
+
+    columns = used[rows].any(dim=0)
+    return {
+        name: value[rows][:, columns].to(device)
+        if isinstance(value, torch.Tensor) and value.shape == used.shape
+        else value
+        for name, value in features.items()
+    }
+
+
+def maxsim_scores(
+    queries: Sequence[torch.Tensor], documents: Sequence[torch.Tensor], *, bf16: bool = False
+) -> np.ndarray:
+    """MaxSim, averaged over the query's tokens, `(queries, documents)`.
+
+    Tokens are packed, so that nothing is padded or masked: documents of one length are neighbours in a block
+    of similarities, and a maximum over each is a view. Computed on the device of the queries, in fp32; on an
+    accelerator, vectors in half precision are multiplied as such.
+
+    Args:
+        queries: token vectors of each, `(tokens_i, dim)`, unit length.
+        documents: likewise, on any device; in half precision they need half the memory. One without a token
+            has the lowest score there is, -1.
+        bf16: multiply in bfloat16, about twice as fast where the processor can (`common.device`). Scores
+            change in the third decimal (docs/performance.md has the effect on ranks).
+    """
+    import torch
+
+    if not queries or not documents:
+        return np.zeros((len(queries), len(documents)), dtype=np.float32)
+    device = queries[0].device
+    half = device.type != "cpu" and queries[0].dtype == documents[0].dtype == torch.float16
+    precision = torch.bfloat16 if bf16 else torch.float16 if half else torch.float32
+    rows, columns = _BLOCK[_kind(device)]
+    sizes = torch.tensor([len(each) for each in queries], device=device)
+    owner = torch.repeat_interleave(torch.arange(len(queries), device=device), sizes)
+    packed = torch.cat(list(queries)).to(precision)
+    lengths = [len(each) for each in documents]
+    scores = torch.full((len(queries), len(documents)), -1.0, device=device)
+    for batch in _batches(lengths, columns):
+        chunk = [each for each in batch if lengths[each]]
+        if not chunk:
+            break  # the shortest come last
+        tokens = torch.cat([documents[each] for each in chunk]).to(device, precision)
+        runs = [
+            (length, len(list(run))) for length, run in groupby(lengths[each] for each in chunk)
+        ]
+        best = torch.cat(
+            [_run_maxima(tokens @ block.T, runs) for block in packed.split(rows)], dim=1
+        )
+        total = torch.zeros(len(chunk), len(queries), device=device).index_add_(1, owner, best)
+        scores[:, torch.tensor(chunk, device=device)] = (total / sizes.clamp(min=1)).T
     return scores.cpu().numpy()
 
 
-def _chunk_end(
-    order: Sequence[int], documents: Sequence[torch.Tensor], start: int, tokens: int
-) -> int:
-    """Where a chunk ends that has at most `tokens` document tokens, padding included."""
-    stop = start + 1
-    while stop < len(order):
-        width = len(documents[order[stop]])
-        if (stop + 1 - start) * width > tokens:
-            break
-        stop += 1
-    return stop
+def _run_maxima(similar: torch.Tensor, runs: Sequence[tuple[int, int]]) -> torch.Tensor:
+    """The maximum over each document's tokens, `(documents, query tokens)`, in fp32.
+
+    `similar` is `(document tokens, query tokens)`; `runs` are the lengths of the documents in their order,
+    each with how many have it.
+    """
+    import torch
+
+    parts = similar.split([length * count for length, count in runs])
+    return torch.cat(
+        [
+            part.unflatten(0, (count, length)).amax(dim=1)
+            for part, (length, count) in zip(parts, runs, strict=True)
+        ]
+    ).float()
 
 
 def xtr_scores(
@@ -100,6 +166,9 @@ def xtr_scores(
     scores = [_xtr_block(block, documents, retrieved) for block in blocks]
     return torch.cat(scores).cpu().numpy()
 
+
+_ELEMENTS = {"cpu": 64_000_000, "other": 512_000_000}
+"""Similarities held at once."""
 
 _XTR_QUERIES = 32
 """Queries scored at once: their tokens multiply many documents' at once, and need few passes over them."""

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,12 +19,23 @@ from evaluation.retrieve import (
     reciprocal_rank_fusion,
     xtr_scores,
 )
+from tests.training.layouts import (
+    POOLING,
+    TRANSFORMER,
+    WIDTH,
+    random_weight,
+    write_modernbert,
+    write_modules,
+    write_pooling,
+    write_pylate,
+    write_t5,
+)
 
 
-def _vectors(lengths: list[int], seed: int) -> list[torch.Tensor]:
+def _vectors(lengths: list[int], seed: int, dim: int = 8) -> list[torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     return [
-        torch.nn.functional.normalize(torch.randn(n, 8, generator=generator), dim=1)
+        torch.nn.functional.normalize(torch.randn(n, dim, generator=generator), dim=1)
         for n in lengths
     ]
 
@@ -45,13 +58,79 @@ def test_maxsim_is_the_mean_of_the_best_matches() -> None:
     assert np.allclose(scores, _by_hand(QUERIES, DOCUMENTS), atol=1e-6)
 
 
-@pytest.mark.parametrize("elements", [1, 50, 100, 200, 10_000])
-def test_maxsim_does_not_depend_on_the_chunk_size(
-    elements: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("block", [(1, 1), (2, 5), (4, 9), (100, 12), (3, 1000)])
+def test_maxsim_does_not_depend_on_the_block_size(
+    block: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(retrieve._ELEMENTS, "cpu", elements)
+    monkeypatch.setitem(retrieve._BLOCK, "cpu", block)
     scores = maxsim_scores(QUERIES, DOCUMENTS)
     assert np.allclose(scores, _by_hand(QUERIES, DOCUMENTS), atol=1e-6)
+
+
+LENGTHS = [17, 3, 1, 40, 17, 8, 8, 1, 29, 17]
+
+
+@pytest.mark.parametrize("storage", [torch.float32, torch.float16])
+def test_maxsim_is_the_librarys_similarity(tiny_model: Path, storage: torch.dtype) -> None:
+    from tests.tiny import tiny_recipe
+    from training.model import load_encoder
+
+    model = load_encoder(tiny_recipe(tiny_model))
+    queries = _vectors([8, 32, 1, 20, 11], seed=3, dim=384)
+    stored = [each.to(storage) for each in _vectors(LENGTHS * 20, seed=4, dim=384)]
+    documents = [each.float() for each in stored]
+    ours = maxsim_scores(queries, stored)
+    assert model.similarity_fn_name == "meanmaxsim"
+    assert np.abs(ours - model.similarity(queries, documents).numpy()).max() < 1e-5
+    model.similarity_fn_name = "maxsim"
+    counts = np.array([[len(each)] for each in queries])
+    assert np.abs(ours * counts - model.similarity(queries, documents).numpy()).max() < 1e-5
+
+
+def test_multiplied_in_bf16_scores_change_in_the_third_decimal() -> None:
+    queries, documents = _vectors([8, 32], seed=3, dim=384), _vectors(LENGTHS, seed=4, dim=384)
+    exact, near = (maxsim_scores(queries, documents, bf16=bf16) for bf16 in (False, True))
+    assert near.dtype == np.float32
+    assert 0 < np.abs(near - exact).max() < 2e-3
+
+
+def test_equal_documents_score_the_same_wherever_they_stand() -> None:
+    documents = _vectors(LENGTHS * 9, seed=5, dim=384)
+    queries = _vectors([12, 7, 30], seed=6, dim=384)
+    scores = maxsim_scores(queries, [*documents, *documents, documents[3]])
+    count = len(documents)
+    assert (scores[:, :count] == scores[:, count : 2 * count]).all()
+    assert (scores[:, -1] == scores[:, 3]).all()
+
+
+def test_scores_do_not_depend_on_the_order() -> None:
+    documents = _vectors(LENGTHS * 9, seed=5, dim=384)
+    queries = _vectors([12, 7, 30], seed=6, dim=384)
+    scores = maxsim_scores(queries, documents)
+    assert np.allclose(scores[:, ::-1], maxsim_scores(queries, documents[::-1]), atol=1e-6)
+    assert np.allclose(scores[::-1], maxsim_scores(queries[::-1], documents), atol=1e-6)
+    alone = np.concatenate([maxsim_scores([query], documents) for query in queries])
+    assert np.allclose(scores, alone, atol=1e-6)
+
+
+def test_of_nothing_there_are_no_scores() -> None:
+    assert maxsim_scores(QUERIES, []).shape == (3, 0)
+    assert maxsim_scores([], DOCUMENTS).shape == (0, 7)
+
+
+def test_texts_without_a_token_are_like_nothing() -> None:
+    nothing = torch.empty(0, 8)
+    scores = maxsim_scores([*QUERIES, nothing], [*DOCUMENTS, nothing])
+    assert np.allclose(scores[:3, :7], _by_hand(QUERIES, DOCUMENTS), atol=1e-6)
+    assert scores[:, 7].tolist() == [-1.0] * 4
+    assert scores[3, :7].tolist() == [0.0] * 7
+    assert maxsim_scores(QUERIES, [nothing]).tolist() == [[-1.0]] * 3
+
+
+def test_one_token_texts_score_their_cosine() -> None:
+    queries, documents = _vectors([1, 1], seed=8), _vectors([1, 1, 1], seed=9)
+    cosines = torch.cat(queries) @ torch.cat(documents).T
+    assert np.allclose(maxsim_scores(queries, documents), cosines.numpy(), atol=1e-6)
 
 
 def _xtr_by_hand(retrieved: int, documents: list[torch.Tensor] = DOCUMENTS) -> np.ndarray:
@@ -170,6 +249,81 @@ def test_texts_become_unit_token_vectors_in_their_order(tiny_model: Path) -> Non
         alone = torch.as_tensor(model.encode_document([text])[0])
         assert torch.allclose(vectors, alone, atol=1e-5)
         assert torch.allclose(vectors.norm(dim=1), torch.ones(len(vectors)), atol=1e-5)
+
+
+def _prompted(folder: Path) -> Path:
+    write_pooling(write_modernbert(folder) / "1_Pooling")
+    modules = [("", TRANSFORMER), ("1_Pooling", POOLING)]
+    write_modules(folder, modules, prompts={"query": "find: ", "document": "text: "})
+    return folder
+
+
+def _pylate(folder: Path) -> Path:
+    weights = [random_weight(8, WIDTH)]
+    return write_pylate(folder, weights, skiplist_words=["."], do_query_expansion=True)
+
+
+@pytest.mark.parametrize("task", ["query", "document"])
+@pytest.mark.parametrize(
+    ("write", "side"),
+    [
+        (write_modernbert, "right"),
+        (write_modernbert, "left"),
+        (write_t5, "right"),
+        (_prompted, "right"),
+        (_pylate, "right"),
+    ],
+)
+def test_vectors_are_those_of_the_library(
+    write: Callable[[Path], Path],
+    side: str,
+    task: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from tests.tiny import tiny_recipe
+    from training.model import load_encoder
+
+    monkeypatch.setattr(retrieve, "_WINDOW", 4)
+    monkeypatch.setitem(retrieve._ENCODED, "cpu", 40)
+    model = load_encoder(tiny_recipe(write(tmp_path / "model")))
+    model.tokenizer.padding_side = side
+    texts = ["date", "fn open(path) { self.file.open() }", "parse. the. date.", ".", "date " * 50]
+    texts += ["the file", "", "date", "open the file from the path"]
+    found = encode(model, texts, task, autocast=nullcontext())
+    alone = model.encode_query if task == "query" else model.encode_document
+    for text, vectors in zip(texts, found, strict=True):
+        expected = torch.as_tensor(alone([text])[0])
+        assert vectors.shape == expected.shape
+        assert torch.allclose(vectors, expected, atol=1e-5)
+
+
+def test_texts_of_like_length_share_a_batch_of_so_many_tokens(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.tiny import tiny_recipe
+    from training.model import load_encoder
+
+    model = load_encoder(tiny_recipe(tiny_model))
+    shapes = []
+    forward = model.forward
+
+    def recorded(features: dict[str, torch.Tensor], **kwargs: Any) -> dict[str, torch.Tensor]:
+        shapes.append(tuple(features["input_ids"].shape))
+        return forward(features, **kwargs)
+
+    monkeypatch.setattr(model, "forward", recorded)
+    monkeypatch.setitem(retrieve._ENCODED, "cpu", 24)
+    texts = ["date"] * 9 + ["date " * 20] * 2 + ["date " * 5]
+    encode(model, texts, "document", autocast=nullcontext())
+    assert shapes == [(1, 22), (1, 22), (3, 7), (7, 3)]
+
+
+def test_no_text_has_no_vectors(tiny_model: Path) -> None:
+    from tests.tiny import tiny_recipe
+    from training.model import load_encoder
+
+    assert encode(load_encoder(tiny_recipe(tiny_model)), [], "query", autocast=nullcontext()) == []
 
 
 def test_queries_and_documents_have_their_own_lengths(tiny_model: Path) -> None:
