@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sentence_transformers.multi_vector_encoder.scoring import XTRScores
 
 from common.device import Device
 from evaluation import retrieve
@@ -190,6 +191,31 @@ def test_xtr_is_the_librarys_where_nothing_is_imputed() -> None:
 def test_xtr_that_retrieves_every_token_is_maxsim(retrieved: int) -> None:
     scores = xtr_scores(QUERIES, DOCUMENTS, retrieved)
     assert np.allclose(scores, maxsim_scores(QUERIES, DOCUMENTS), atol=1e-6)
+
+
+@pytest.mark.parametrize("retrieved", [1, 5, 20, 34])
+def test_xtr_is_the_librarys_where_nothing_is_imputed(retrieved: int) -> None:
+    """The library divides the sum of what was retrieved by how many query tokens retrieved something of the
+    document (Z), as in training; we add the imputed similarities and divide by all query tokens."""
+    padded = torch.nn.utils.rnn.pad_sequence(DOCUMENTS, batch_first=True)[None]
+    queries = torch.nn.utils.rnn.pad_sequence(QUERIES, batch_first=True)
+    library = XTRScores(top_k=retrieved)(queries, padded).numpy()
+    ours = xtr_scores(QUERIES, DOCUMENTS, retrieved)
+    similar = [query @ torch.cat(DOCUMENTS).T for query in QUERIES]
+    owner = torch.repeat_interleave(torch.tensor([len(each) for each in DOCUMENTS]))
+    whole = 0
+    for row, found in enumerate(each.topk(retrieved, dim=1) for each in similar):
+        size = len(QUERIES[row])
+        lowest = found.values[:, -1]
+        for column in range(len(DOCUMENTS)):
+            reached = (owner[found.indices] == column).any(dim=1)
+            imputed = float(lowest[~reached].sum())
+            expected = library[row, column] * int(reached.sum()) + imputed
+            assert ours[row, column] * size == pytest.approx(expected, abs=1e-5)
+            if reached.all():
+                assert ours[row, column] == pytest.approx(library[row, column], abs=1e-5)
+                whole += 1
+    assert whole >= 1 if retrieved < 34 else whole == 21
 
 
 def test_pooled_scores_are_cosines_of_means() -> None:
