@@ -108,7 +108,7 @@ def maxsim_scores(
     import torch
 
     if not queries or not documents:
-        return np.zeros((len(queries), len(documents)), dtype=np.float32)
+        return _nothing(queries, documents)
     device = queries[0].device
     half = device.type != "cpu" and queries[0].dtype == documents[0].dtype == torch.float16
     precision = torch.bfloat16 if bf16 else torch.float16 if half else torch.float32
@@ -162,6 +162,8 @@ def xtr_scores(
     """
     import torch
 
+    if not queries or not documents:
+        return _nothing(queries, documents)
     blocks = (queries[at : at + _XTR_QUERIES] for at in range(0, len(queries), _XTR_QUERIES))
     scores = [_xtr_block(block, documents, retrieved) for block in blocks]
     return torch.cat(scores).cpu().numpy()
@@ -233,11 +235,18 @@ def pooled_scores(queries: Sequence[torch.Tensor], documents: Sequence[torch.Ten
     """Cosine of mean token vectors, `(queries, documents)`: the same model with one vector a text."""
     import torch
 
+    if not queries or not documents:
+        return _nothing(queries, documents)
+
     def pooled(texts: Sequence[torch.Tensor]) -> torch.Tensor:
         means = torch.stack([each.float().mean(dim=0) for each in texts])
         return torch.nn.functional.normalize(means, dim=1)
 
     return (pooled(queries) @ pooled(documents).to(queries[0].device).T).cpu().numpy()
+
+
+def _nothing(queries: Sequence[torch.Tensor], documents: Sequence[torch.Tensor]) -> np.ndarray:
+    return np.empty((len(queries), len(documents)), dtype=np.float32)
 
 
 def reciprocal_rank_fusion(*rankings: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -114,9 +115,10 @@ def test_scores_do_not_depend_on_the_order() -> None:
     assert np.allclose(scores, alone, atol=1e-6)
 
 
-def test_of_nothing_there_are_no_scores() -> None:
-    assert maxsim_scores(QUERIES, []).shape == (3, 0)
-    assert maxsim_scores([], DOCUMENTS).shape == (0, 7)
+@pytest.mark.parametrize("score", [maxsim_scores, pooled_scores, partial(xtr_scores, retrieved=5)])
+def test_of_nothing_there_are_no_scores(score: Callable[..., np.ndarray]) -> None:
+    assert score(QUERIES, []).shape == (3, 0)
+    assert score([], DOCUMENTS).shape == (0, 7)
 
 
 def test_texts_without_a_token_are_like_nothing() -> None:
@@ -194,7 +196,7 @@ def test_xtr_that_retrieves_every_token_is_maxsim(retrieved: int) -> None:
 
 
 @pytest.mark.parametrize("retrieved", [1, 5, 20, 34])
-def test_xtr_is_the_librarys_where_nothing_is_imputed(retrieved: int) -> None:
+def test_xtr_differs_from_the_librarys_by_what_is_imputed(retrieved: int) -> None:
     """The library divides the sum of what was retrieved by how many query tokens retrieved something of the
     document (Z), as in training; we add the imputed similarities and divide by all query tokens."""
     padded = torch.nn.utils.rnn.pad_sequence(DOCUMENTS, batch_first=True)[None]
