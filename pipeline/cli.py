@@ -46,7 +46,7 @@ def _main() -> None:
 @app.command()
 def demo(sources: Sources = None, lake: LakeFolder = None, jobs: Jobs = 0) -> None:
     """Build corpus, model and report from a manifest, and print the table."""
-    told(lambda: _refresh("build", jobs), sources, lake)
+    told(lambda: _refresh("everything", jobs), sources, lake)
 
 
 @app.command()
@@ -259,8 +259,16 @@ def _ui(port: int, mlflow_port: int) -> int:
     from resources.lake import Lake
     from resources.tracking import Tracking
 
+    project = Project()
+    manifest = project.load_manifest()
     quiet()
     logs = home() / "logs"
+    import dagster as dg
+
+    from pipeline.partitions import keep_in_step
+
+    with dg.DagsterInstance.get() as instance:  # or the page shows no source until the daemon has looked
+        keep_in_step(instance, manifest)
     serve(servers(port, mlflow_port, Tracking(lake=Lake()).uri), logs)
     return 0
 
@@ -322,17 +330,19 @@ def _refresh(job: str, jobs: int) -> int:
 
     import pipeline.definitions  # noqa: F401  # what is wrong there is told before anything is fetched
 
-    with dg.DagsterInstance.get() as instance:
-        instance.get_runs_count()  # one process makes the database, before many want it
+    from pipeline.partitions import keep_in_step
+
+    with dg.DagsterInstance.get() as instance:  # one process makes its database, before many want it
+        keep_in_step(instance, manifest)
     outcomes = _sources(console, [source.name for source in manifest.repositories], jobs)
     failed = {each.name: each.failure for each in outcomes if each.failure is not None}
     work = sum(each.changed for each in outcomes)
-    if job == "build":
+    if job == "everything":
         console.print("building corpus, training, evaluating: about ten minutes the first time")
     done, told, success = _after_sources(console, job, wanted)
     work += done
     failed = {**told, **failed}
-    if success and job == "build":
+    if success and job == "everything":
         from pipeline.results import print_results
 
         print_results(console)
@@ -353,7 +363,7 @@ def _refresh(job: str, jobs: int) -> int:
 def _sets_wanted(project: Project, job: str) -> list[str]:
     """The data sets that are to follow the corpus: all, or those that are to be trained on."""
     known = project.load_datasets()
-    if job != "build":
+    if job != "everything":
         return list(known.datasets)
     recipes = project.load_stages().values()
     wanted = list(dict.fromkeys(recipe.dataset for recipe in recipes if recipe.dataset))
@@ -382,8 +392,8 @@ def _after_sources(
         if step == "datasets":
             made = sets.make(wanted)
             work += sum(each.changed for each in made)
-            told = sets.print_made(console, made, asked_for=job == "build")
-            success = not told or job != "build"
+            told = sets.print_made(console, made, asked_for=job == "everything")
+            success = not told or job != "everything"
         else:
             with dg.DagsterInstance.get() as instance:
                 result = run(defs, step, instance)
