@@ -20,14 +20,16 @@ C = dg.AutomationCondition
 TAGS = {"provender/automation": "weekly"}
 """Of every run that nobody asked for: what the schedule starts, and what follows from it."""
 
-_OF_MANIFEST = {"codesearchnet_pairs", "corpus", "eval_queries"}
+_OF_MANIFEST = ("codesearchnet_pairs", "corpus", "eval_queries")
 """Assets that another list of sources or other splits change, though no table before them does."""
+
+_EVALUATED = (*_OF_MANIFEST, "metrics", "promotion", "report")
+_AWAITED = (*PER_SOURCE, *_EVALUATED, "model")
 
 
 def followers(settings: Automation) -> set[dg.AssetKey]:
     """The assets that are made again where something before them changed: no training unless it is asked for."""
-    names = [*_OF_MANIFEST, "metrics", "promotion", "report"]
-    keys = [dg.AssetKey(name) for name in names]
+    keys = [dg.AssetKey(name) for name in _EVALUATED]
     if settings.train:
         keys += [dg.AssetKey("model")]
         keys += [dg.AssetKey(f"stage_{name}") for name in CONFIGURED]
@@ -39,10 +41,13 @@ def followers(settings: Automation) -> set[dg.AssetKey]:
 
 def follows(key: dg.AssetKey) -> dg.AutomationCondition:
     """When the asset `key` is made again."""
-    # A run that made the same rows anew, as of a commit that touched no code, starts nothing. Nor does what
-    # a person materializes by hand or by `provender refresh`: who works, knows what to run next.
     cause = C.any_deps_match(
-        C.data_version_changed() & C.any_new_update_has_run_tags(tag_values=TAGS)
+        # The same rows made anew, as after a commit that touched no code, start nothing.
+        C.data_version_changed()
+        # Nor does what a person materializes, or `provender refresh`: who works, knows what to run next.
+        & C.any_new_update_has_run_tags(tag_values=TAGS)
+        # Nor what this asset's own run makes on its way to it: that would be one more run, after the run.
+        & ~C.executed_with_root_target()
     )
     # One run from corpus to report, in order. Each waiting for the one before would be decided upon twice:
     # promotion after the corpus, and again after the metrics.
@@ -53,12 +58,14 @@ def follows(key: dg.AssetKey) -> dg.AutomationCondition:
         # A source that left the manifest leaves the corpus, too, though no table changed.
         cause |= C.asset_matches("heads", C.data_version_changed())
     # One request a change, however many ticks see it, and none for what was there before it was switched on.
-    condition = cause.since(C.newly_requested() | C.initial_evaluation())
-    # A hundred sources that moved are one corpus, not a hundred: it waits until the last of them is done. All
-    # of them, for what depends on few of a source's tables would go first, and what is common to both twice.
-    busy = reduce(or_, (C.asset_matches(name, C.in_progress()) for name in PER_SOURCE))
+    # A change that the first tick after a request sees is another one: without `~cause` it would be lost.
+    pending = cause.since((C.newly_requested() | C.initial_evaluation()) & ~cause)
+    # A hundred sources that moved are one corpus, not a hundred, and a change in the midst of a run is one more
+    # run after it. What depends on few of these tables waits for all: it would go first, and what comes after
+    # it and others twice.
+    busy = reduce(or_, (C.asset_matches(name, C.in_progress()) for name in _AWAITED))
     # Nothing is made from what is being made, nor twice at once.
-    return condition & ~busy & ~C.any_deps_in_progress() & ~C.in_progress()
+    return pending & ~busy & ~C.any_deps_in_progress() & ~C.in_progress()
 
 
 def automated(spec: dg.AssetSpec) -> dg.AssetSpec:

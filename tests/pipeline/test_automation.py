@@ -10,6 +10,11 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.remote_origin import (
+    RegisteredCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
 
 from assets.common import sources
 from common.hashing import digest
@@ -17,6 +22,9 @@ from pipeline import definitions
 from pipeline.automation import TAGS
 from pipeline.jobs import JOBS, PER_SOURCE
 
+ORIGIN = RemoteJobOrigin(
+    RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("test"), "__repository__"), "ingest"
+)
 CHAIN = ["corpus", "eval_queries", "metrics", "promotion", "report"]
 """What follows rows that evaluation asks about."""
 BY_HAND: dict[str, str] = {}
@@ -97,13 +105,12 @@ class World:
 
     def run(self, names: set[str]) -> list[str]:
         """The run that the daemon starts for what it requested: what it made, in order."""
-        job = self.definitions.resolve_implicit_job_def_def_for_assets(
-            [dg.AssetKey(name.split("/")) for name in names]
-        )
+        keys = [dg.AssetKey(name.split("/")) for name in names]
+        job = self.definitions.resolve_implicit_job_def_def_for_assets(keys)
         assert job is not None
-        result = job.get_subset(
-            asset_selection={dg.AssetKey(name.split("/")) for name in names}
-        ).execute_in_process(instance=self.instance, tags=TAGS, raise_on_error=False)
+        result = job.execute_in_process(
+            instance=self.instance, asset_selection=keys, tags=TAGS, raise_on_error=False
+        )
         events = result.get_asset_materialization_events()
         return [each.asset_key.to_user_string() for each in events if each.asset_key]
 
@@ -118,27 +125,178 @@ class World:
 
 @pytest.fixture
 def world() -> Iterator[World]:
-    """Three sources that were ingested and evaluated, and a daemon that has seen it."""
+    """Two sources that were ingested and evaluated, and a daemon that has seen it."""
     with dg.DagsterInstance.ephemeral() as instance:
-        yield running(instance)
+        yield settled(instance)
 
 
-def running(instance: dg.DagsterInstance) -> World:
+def settled(instance: dg.DagsterInstance) -> World:
     made = World(instance)
-    made.add("a", "b", "c")
-    for name in "abc":
+    made.add("a", "b")
+    for name in "ab":
         made.ingest(name, tags=BY_HAND)
     made.start("everything")
-    made.look("a b c")
+    made.look("a b")
+    assert made.tick() == set()  # nothing of what was there before it was switched on
     assert made.tick() == set()
     return made
 
 
-def test_what_was_there_before_it_was_switched_on_is_not_made_again(world: World) -> None:
-    assert world.tick() == set()
+# --- One run a change -----------------------------------------------------------------------------
 
 
 def test_a_change_is_followed_by_one_run_from_the_corpus_to_the_report(world: World) -> None:
+    world.ingest("a", "units", "doc_pairs", rows="new")
+    assert world.settle() == [CHAIN]
+
+
+def test_ticks_in_the_midst_of_a_run_do_not_ask_for_another(world: World) -> None:
+    asked: dict[str, set[str]] = {}
+    world.ingest("a", "units", "doc_pairs", rows="new")
+    requested = world.tick()
+    assert world.tick() == set()
+    world.during = lambda step: asked.update({step: world.tick()})
+    assert world.run(requested) == CHAIN
+    assert asked == dict.fromkeys(CHAIN, set())
+    assert world.settle() == []
+
+
+def test_two_sources_that_changed_are_followed_by_one_run(world: World) -> None:
+    world.ingest("a", "units", rows="new")
+    world.ingest("b", "units", rows="new")
+    assert world.settle() == [CHAIN]
+
+
+def test_a_source_that_is_new_is_followed_by_one_run(world: World) -> None:
+    world.add("c")
+    world.ingest("c")
+    assert world.settle() == [CHAIN]
+
+
+def test_rows_that_no_evaluation_asks_about_cost_no_evaluation(world: World) -> None:
+    world.ingest("a", "readme_pairs", rows="new")
+    assert world.settle() == [["corpus", "promotion", "report"]]
+
+
+def test_a_commit_that_changes_no_row_is_followed_by_nothing(world: World) -> None:
+    world.ingest("a", "repos", "files", rows="new")
+    assert world.settle() == []
+
+
+def test_what_a_person_makes_is_followed_by_nothing(world: World) -> None:
+    world.ingest("a", "units", rows="new", tags=BY_HAND)
+    world.start("refresh_corpus")
+    assert world.settle() == []
+
+
+# --- Nothing from what is being made --------------------------------------------------------------
+
+
+def test_the_corpus_waits_until_the_last_source_is_done(world: World) -> None:
+    asked: dict[str, set[str]] = {}
+    world.ingest("a", "units", "doc_pairs", rows="new")
+    world.during = lambda step: asked.update({step: world.tick()})
+    # The tables that eval_queries asks for are there before the last ones of the source are.
+    world.ingest("b", "units", "doc_pairs", rows="new")
+    world.during = lambda _: None
+    assert asked == dict.fromkeys(PER_SOURCE, set())
+    assert world.settle() == [CHAIN]
+
+
+def test_the_corpus_waits_for_sources_in_the_queue(world: World) -> None:
+    world.ingest("a", "units", rows="new")
+    queued = world.instance.create_run_for_job(
+        world.definitions.resolve_job_def("ingest"),
+        status=dg.DagsterRunStatus.QUEUED,
+        remote_job_origin=ORIGIN,
+        tags={**TAGS, "dagster/partition": "b"},
+    )
+    assert world.tick() == set()
+    world.instance.report_run_canceled(queued)
+    assert world.settle() == [CHAIN]
+
+
+def test_a_change_during_the_run_is_followed_once_that_is_over(world: World) -> None:
+    asked: list[set[str]] = []
+
+    def change(step: str) -> None:
+        if step == "metrics":
+            world.during = lambda _: None
+            world.ingest("b", "units", rows="new")
+            asked.append(world.tick())
+
+    world.ingest("a", "units", rows="new")
+    world.during = change
+    assert world.settle() == [CHAIN, CHAIN]
+    assert asked == [set()]
+
+
+def test_metrics_wait_for_a_model_that_is_being_trained(world: World) -> None:
+    asked: list[set[str]] = []
+    world.ingest("a", "units", rows="new")
+    world.during = lambda _: asked.append(world.tick())
+    world.start("train_curriculum")
+    world.during = lambda _: None
+    assert set().union(*asked) == set()
+    assert world.settle() == [CHAIN]
+
+
+# --- No storm ---------------------------------------------------------------------------------------
+
+
+def test_what_failed_is_tried_again_with_the_next_look_and_not_before(world: World) -> None:
+    world.broken = {"metrics"}
+    world.ingest("a", "units", rows="new")
+    assert world.settle() == [["corpus", "eval_queries"]]
+    world.look("a b")
+    assert world.settle() == [[]]
+    world.broken = set()
+    world.look("a b")
+    assert world.settle() == [["metrics", "promotion", "report"]]
+    world.look("a b")
+    assert world.settle() == []
+
+
+def test_a_source_that_fails_is_followed_by_nothing(world: World) -> None:
+    world.broken = {"files"}
+    world.ingest("a", "units", rows="new")
+    assert world.settle() == []
+
+
+# --- The manifest, the clock, and training ----------------------------------------------------------
+
+
+def test_a_source_that_left_the_manifest_leaves_corpus_and_evaluation(world: World) -> None:
+    world.look("a")
+    [made] = world.settle()
+    assert sorted(made) == sorted(["codesearchnet_pairs", *CHAIN])
+
+
+def test_a_look_that_found_the_same_sources_is_followed_by_nothing(world: World) -> None:
+    world.look("a b")
+    assert world.settle() == []
+
+
+def test_a_clock_that_steps_back_neither_repeats_nor_loses_a_change(world: World) -> None:
     world.ingest("a", "units", rows="new")
     assert world.settle() == [CHAIN]
+    world.now = datetime.now(UTC) - timedelta(days=1)
     assert world.settle() == []
+    world.ingest("b", "units", rows="new")
+    assert world.settle() == [CHAIN]
+    world.now = None
+    assert world.settle() == []
+
+
+def test_a_corpus_is_trained_on_where_the_config_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "automation.yaml").write_text("train: true\n", encoding="utf-8")
+    monkeypatch.setenv("PROVENDER_AUTOMATION", str(tmp_path / "automation.yaml"))
+    with dg.DagsterInstance.ephemeral() as instance:
+        world = settled(instance)
+        world.ingest("a", "units", rows="new")
+        [made] = world.settle()
+    assert set(CHAIN) < set(made)
+    training = ["corpus", "hard_negatives/general", "stage_general", "model", "metrics", "report"]
+    assert [name for name in made if name in training] == training
