@@ -12,7 +12,7 @@ from operator import or_
 import dagster as dg
 
 from assets.checkpoints import CONFIGURED
-from pipeline.jobs import PER_SOURCE, within
+from pipeline.jobs import within
 from resources.automation import Automation, load_automation
 
 C = dg.AutomationCondition
@@ -24,7 +24,6 @@ _OF_MANIFEST = ("codesearchnet_pairs", "corpus", "eval_queries")
 """Assets that another list of sources or other splits change, though no table before them does."""
 
 _EVALUATED = (*_OF_MANIFEST, "metrics", "promotion", "report")
-_AWAITED = (*PER_SOURCE, *_EVALUATED, "model")
 
 
 def followers(settings: Automation) -> set[dg.AssetKey]:
@@ -60,12 +59,13 @@ def follows(key: dg.AssetKey) -> dg.AutomationCondition:
     # One request a change, however many ticks see it, and none for what was there before it was switched on.
     # A change that the first tick after a request sees is another one: without `~cause` it would be lost.
     pending = cause.since((C.newly_requested() | C.initial_evaluation()) & ~cause)
-    # A hundred sources that moved are one corpus, not a hundred, and a change in the midst of a run is one more
-    # run after it. What depends on few of these tables waits for all: it would go first, and what comes after
-    # it and others twice.
-    busy = reduce(or_, (C.asset_matches(name, C.in_progress()) for name in _AWAITED))
-    # Nothing is made from what is being made, nor twice at once.
-    return pending & ~busy & ~C.any_deps_in_progress() & ~C.in_progress()
+    # A hundred sources that moved are one corpus, not a hundred. What depends on few of their tables waits for
+    # all of them: it would go first, and what comes after it and others twice.
+    sources = C.asset_matches("corpus", C.any_deps_in_progress())
+    # A change in the midst of a run is one more run after it, and a model is evaluated once it is trained.
+    evaluation = reduce(or_, (C.asset_matches(name, C.in_progress()) for name in (*_EVALUATED, "model")))
+    # Nothing is made from what is being made.
+    return pending & ~sources & ~evaluation & ~C.any_deps_in_progress()
 
 
 def automated(spec: dg.AssetSpec) -> dg.AssetSpec:
