@@ -1,6 +1,7 @@
 """The weekly refresh, tick by tick on repositories that the test makes."""
 
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -90,11 +91,22 @@ class World:
         return [each.asset_materialization for each in records if each.asset_materialization]
 
 
+@pytest.fixture(scope="session")
+def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An instance to copy: making its databases takes a second, and a schedule wants them on the disk."""
+    home = tmp_path_factory.mktemp("dagster")
+    with dg.DagsterInstance.local_temp(str(home)) as instance:
+        instance.get_runs_count()
+        instance.get_dynamic_partitions("any")
+        instance.all_instigator_state()
+    return home
+
+
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path, empty_home: Path) -> Iterator[World]:
     """Two sources, neither of them ingested."""
     (tmp_path / "optout.yaml").write_text("optout: []\n", encoding="utf-8")
-    (tmp_path / "home").mkdir()
+    shutil.copytree(empty_home, tmp_path / "home")
     with dg.DagsterInstance.local_temp(str(tmp_path / "home")) as instance:
         made = World(tmp_path, instance)
         made.manifest("a", "b")
