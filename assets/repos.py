@@ -67,10 +67,13 @@ def repos(context: dg.AssetExecutionContext, lake: Lake, project: Project) -> dg
             "held": counts(frame, "state"),
         },
     )
-    lake.path(
-        *of_source(TABLE, name)
-    ).touch()  # `provender sources` tells when it was last refreshed
+    seen(lake, name)
     return made
+
+
+def seen(lake: Lake, name: str) -> None:
+    """Note that the snapshot of `name` is of today: `provender sources` tells when it last was."""
+    lake.path(*of_source(TABLE, name)).touch()
 
 
 def stale(

@@ -221,6 +221,19 @@ def search(
 
 
 @app.command()
+def doctor(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
+    sources: Sources = None,
+    lake: LakeFolder = None,
+) -> None:
+    """Check the installation, a line each: ok, or what to fix (then the exit code is 1)."""
+    from pipeline import doctor as checks
+
+    told(lambda: checks.doctor(as_json=as_json), sources, lake)
+
+
+@app.command()
 def ui(
     port: Annotated[int, typer.Option(help="Dagster's port.")] = 3000,
     mlflow_port: Annotated[int, typer.Option(help="MLflow's port.")] = 5000,

@@ -116,6 +116,8 @@ def look(instance: dg.DagsterInstance, lake: Lake, project: Project) -> list[Hea
         else:
             reason = repos.stale(lake, source, revision, wishes, tombstones)
             reason = reason or _unfinished(instance, name)
+            if not reason:
+                repos.seen(lake, name)
             heads.append(Head(name, revision, reason=reason, note="" if reason else "unchanged"))
     return heads
 
