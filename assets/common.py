@@ -73,7 +73,7 @@ def produce(
 
 
 def with_columns(fingerprint: str, schema: pa.Schema) -> str:
-    """The fingerprint that `produce` stores: a table of other columns is another one, whatever it is made from."""
+    """The fingerprint that `produce` stores: with other columns a table is another one."""
     return digest(fingerprint, schema.to_string())
 
 

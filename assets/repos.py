@@ -79,7 +79,7 @@ def seen(lake: Lake, name: str) -> None:
 def stale(
     lake: Lake, source: Repository, revision: str, wishes: OptOuts, tombstones: pl.DataFrame
 ) -> str:
-    """Why a run would take another snapshot of `source`, which is at `revision` now; empty if it would not."""
+    """Why a run would take another snapshot of `source`, now at `revision`; empty if it would not."""
     stored = lake.stored(*of_source(TABLE, source.name))
     if stored is None:
         return "new"

@@ -27,7 +27,7 @@ _EVALUATED = (*_OF_MANIFEST, "metrics", "promotion", "report")
 
 
 def followers(settings: Automation) -> set[dg.AssetKey]:
-    """The assets that are made again where something before them changed: no training unless it is asked for."""
+    """The assets that are made again where something before them changed; of training, if it is asked for."""
     keys = [dg.AssetKey(name) for name in _EVALUATED]
     if settings.train:
         keys += [dg.AssetKey("model")]
@@ -59,11 +59,13 @@ def follows(key: dg.AssetKey) -> dg.AutomationCondition:
     # One request a change, however many ticks see it, and none for what was there before it was switched on.
     # A change that the first tick after a request sees is another one: without `~cause` it would be lost.
     pending = cause.since((C.newly_requested() | C.initial_evaluation()) & ~cause)
-    # A hundred sources that moved are one corpus, not a hundred. What depends on few of their tables waits for
-    # all of them: it would go first, and what comes after it and others twice.
+    # A hundred sources that moved are one corpus, not a hundred. What depends on few of their tables waits
+    # for all of them: it would go first, and what comes after it and others twice.
     sources = C.asset_matches("corpus", C.any_deps_in_progress())
     # A change in the midst of a run is one more run after it, and a model is evaluated once it is trained.
-    evaluation = reduce(or_, (C.asset_matches(name, C.in_progress()) for name in (*_EVALUATED, "model")))
+    evaluation = reduce(
+        or_, (C.asset_matches(name, C.in_progress()) for name in (*_EVALUATED, "model"))
+    )
     # Nothing is made from what is being made.
     return pending & ~sources & ~evaluation & ~C.any_deps_in_progress()
 
@@ -85,5 +87,5 @@ follow_changes = dg.AutomationConditionSensorDefinition(
     target=dg.AssetSelection.all(),
     default_status=dg.DefaultSensorStatus.RUNNING,
     run_tags={**TAGS, **within(days=4)},
-    description="Makes corpus, queries, metrics, promotion and report again, in one run, after sources changed.",
+    description="After sources changed, makes corpus, queries, metrics, promotion and report in one run.",
 )

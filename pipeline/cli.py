@@ -280,7 +280,9 @@ def _ui(port: int, mlflow_port: int) -> int:
 
     from pipeline.partitions import keep_in_step
 
-    with dg.DagsterInstance.get() as instance:  # or the page shows no source until the daemon has looked
+    with (
+        dg.DagsterInstance.get() as instance
+    ):  # or the page shows no source until the daemon has looked
         keep_in_step(instance, manifest)
     serve(servers(port, mlflow_port, Tracking(lake=Lake()).uri), logs)
     return 0
@@ -342,10 +344,11 @@ def _refresh(job: str, jobs: int) -> int:
     import dagster as dg
 
     import pipeline.definitions  # noqa: F401  # what is wrong there is told before anything is fetched
-
     from pipeline.partitions import keep_in_step
 
-    with dg.DagsterInstance.get() as instance:  # one process makes its database, before many want it
+    with (
+        dg.DagsterInstance.get() as instance
+    ):  # one process makes its database, before many want it
         keep_in_step(instance, manifest)
     outcomes = _sources(console, [source.name for source in manifest.repositories], jobs)
     failed = {each.name: each.failure for each in outcomes if each.failure is not None}

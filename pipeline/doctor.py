@@ -1,12 +1,13 @@
 """`provender doctor`: what of an installation works, a line each, and what to do about the rest.
 
-Each check looks and mends nothing. Libraries that take seconds to load are loaded by the check that needs them.
+Each check looks and mends nothing. What takes seconds to load is loaded by the check that wants it.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -53,9 +54,11 @@ Said = Iterator[tuple[State, str]]
 
 def python() -> Said:
     """The interpreter."""
-    found = ".".join(map(str, sys.version_info[:3]))
-    if sys.version_info < (3, 11):
-        yield "fix", f"{found} is too old: install 3.11 or newer, and `make clean test`"
+    from packaging.specifiers import SpecifierSet
+
+    wanted, found = metadata.metadata("provender")["Requires-Python"], platform.python_version()
+    if not SpecifierSet(wanted).contains(found, prereleases=True):
+        yield "fix", f"{found} is not {wanted}: install such a Python, then `make clean test`"
     else:
         yield "ok", f"{found} at {sys.executable}"
 
@@ -140,7 +143,10 @@ def variables() -> Said:
     known = [_public(f"{name}={os.environ[name]}") for name in given if name in VARIABLES]
     benchmarks = Project().benchmarks_path()
     if benchmarks is not None and not benchmarks.is_dir():
-        yield "fix", f"PROVENDER_BENCHMARKS: there is no folder {benchmarks}: correct it or unset it"
+        yield (
+            "fix",
+            f"PROVENDER_BENCHMARKS: there is no folder {benchmarks}: correct it or unset it",
+        )
     yield "ok", " ".join(known) or "none is set: everything is as it ships"
 
 
@@ -153,7 +159,10 @@ def lake() -> Said:
     if not root.exists():
         above = _existing(root)
         if not os.access(above, os.W_OK):
-            yield "fix", f"{root} cannot be made: give another folder with --lake (or PROVENDER_LAKE)"
+            yield (
+                "fix",
+                f"{root} cannot be made: give another folder with --lake (or PROVENDER_LAKE)",
+            )
         else:
             yield "ok", f"{root} is not there yet: the first run makes it"
         return
@@ -192,11 +201,17 @@ def dagster() -> Said:
             runs = instance.get_runs_count()
     except Exception as error:  # noqa: BLE001  # whatever its storage says
         first = str(error).splitlines()[0]
-        yield "fix", f"{home} cannot be used: {_public(first)}; if it is older: `dagster instance migrate`"
+        yield (
+            "fix",
+            f"{home} cannot be used: {_public(first)}; if it is older: `dagster instance migrate`",
+        )
         return
     yield "ok", f"{runs} runs in {home}"
     if settings.read_bytes() != (ROOT / "config" / "dagster.yaml").read_bytes():
-        yield "note", f"{settings} is not as config/dagster.yaml ships: compare; if deleted, it is made anew"
+        yield (
+            "note",
+            f"{settings} is not as config/dagster.yaml ships: compare; if deleted, it is made anew",
+        )
 
 
 def mlflow() -> Said:
@@ -235,14 +250,18 @@ def _migrated(uri: str) -> tuple[State, str]:
     from alembic.migration import MigrationContext
     from alembic.script import ScriptDirectory
     from alembic.util import CommandError
+    from sqlalchemy.exc import SQLAlchemyError
 
     engine = sqlalchemy.create_engine(uri)
     try:
         with engine.connect() as connection:
             at = MigrationContext.configure(connection).get_current_revision()
-    except sqlalchemy.exc.SQLAlchemyError as error:
+    except SQLAlchemyError as error:
         first = _public(str(error).splitlines()[0])
-        return "fix", f"{_public(uri)} cannot be read: {first}; start its server, or correct its address"
+        return (
+            "fix",
+            f"{_public(uri)} cannot be read: {first}; start its server, or correct its address",
+        )
     finally:
         engine.dispose()
     found = util.find_spec("mlflow")

@@ -14,9 +14,7 @@ POOLS = {GIT: 4, GPU: 1}
 """Runs at once that ask remote hosts, and that want the accelerator, where nobody has set other limits."""
 
 
-def differences(
-    instance: dg.DagsterInstance, manifest: Manifest
-) -> tuple[list[str], list[str]]:
+def differences(instance: dg.DagsterInstance, manifest: Manifest) -> tuple[list[str], list[str]]:
     """The sources of `manifest` that have no partition, in its order, and the partitions of none."""
     there = instance.get_dynamic_partitions(_name())
     wanted = [source.name for source in manifest.repositories]
@@ -34,7 +32,9 @@ def keep_in_step(instance: dg.DagsterInstance, manifest: Manifest) -> None:
 
 def limit_pools(instance: dg.DagsterInstance) -> None:
     """Set the limit of each pool that has none of an operator's."""
-    known = {each.name for each in instance.event_log_storage.get_pool_limits() if not each.from_default}
+    known = {
+        each.name for each in instance.event_log_storage.get_pool_limits() if not each.from_default
+    }
     for name, limit in POOLS.items():
         if name not in known:
             instance.event_log_storage.set_concurrency_slots(name, limit)

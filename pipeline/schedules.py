@@ -27,7 +27,7 @@ from resources.lake import Lake
 from resources.project import Project
 
 PATIENCE_S = 40.0
-"""Dagster gives a schedule 60 s to answer. Who has not been heard by then is named, and asked again next time."""
+"""Dagster gives a schedule 60 s to answer. Who is silent until then is named, and asked again next time."""
 _AT_ONCE = 16
 _PARTITION = "dagster/partition"
 _UNDER_WAY = [
@@ -62,7 +62,7 @@ class Head:
 def revisions(
     sources: Sequence[Repository], cache: Path, patience_s: float = PATIENCE_S
 ) -> dict[str, str | ProvenderError]:
-    """What each of `sources` is at now, or why that cannot be told. One never keeps another from answering."""
+    """What each of `sources` is at now, or why that cannot be told; one never keeps another from it."""
     pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="head")
     asked: dict[str, Future[str]] = {
         source.name: pool.submit(current_revision, source, cache) for source in sources
@@ -103,8 +103,7 @@ def look(instance: dg.DagsterInstance, lake: Lake, project: Project) -> list[Hea
     found = revisions(manifest.repositories, lake.path("cache"))
     tombstones = lake.read_every(repos.TOMBSTONES, schema.TOMBSTONES)
     under_way = {
-        run.tags.get(_PARTITION)
-        for run in instance.get_runs(dg.RunsFilter(statuses=_UNDER_WAY))
+        run.tags.get(_PARTITION) for run in instance.get_runs(dg.RunsFilter(statuses=_UNDER_WAY))
     }
     heads = []
     for source in manifest.repositories:
@@ -185,5 +184,10 @@ def weekly_refresh(
 
 
 def _nothing_to_do(heads: Sequence[Head]) -> str:
-    notes = {note: sum(each.note == note for each in heads) for note in {h.note for h in heads} - {""}}
-    return ", ".join(f"{count} × {note}" for note, count in sorted(notes.items())) or "No source answered"
+    notes = {
+        note: sum(each.note == note for each in heads) for note in {h.note for h in heads} - {""}
+    }
+    return (
+        ", ".join(f"{count} × {note}" for note, count in sorted(notes.items()))
+        or "No source answered"
+    )

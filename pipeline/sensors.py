@@ -15,8 +15,8 @@ from resources.project import Project
     name="manifest",
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Gives every source of the manifest its partition, and takes it from those that left. What is "
-    "new is ingested by the weekly refresh, or by hand; what left leaves the corpus when it is made again.",
+    description="Gives every source of the manifest its partition, and takes it from those that left. What "
+    "is new is ingested by the weekly refresh, or by hand; what left leaves the corpus when that is made.",
 )
 def follow_manifest(
     context: dg.SensorEvaluationContext, project: Project
@@ -30,7 +30,9 @@ def follow_manifest(
         return dg.SkipReason(str(error))
     if not added and not removed:
         return dg.SkipReason("The partitions are those of the manifest.")
-    context.log.info(f"added: {', '.join(added) or 'none'}; removed: {', '.join(removed) or 'none'}")
+    context.log.info(
+        f"added: {', '.join(added) or 'none'}; removed: {', '.join(removed) or 'none'}"
+    )
     requests = [
         *([sources.build_add_request(added)] if added else []),
         *([sources.build_delete_request(removed)] if removed else []),
@@ -51,8 +53,8 @@ def tell_failures(context: dg.RunFailureSensorContext) -> None:
     what = run.tags.get("dagster/partition") or run.job_name
     # A step that fails says why; a process that was killed, or ran out of memory or time, cannot.
     text = "; ".join(said) or (
-        f"{context.failure_event.message or 'Its process ended without a word.'} Every table is whole or as it "
-        "was: run it again (Re-execute → From failure). Should it end so again, it lacks memory or time."
+        f"{context.failure_event.message or 'Its process ended without a word.'} Every table is whole or as "
+        "it was: run it again (Re-execute → From failure). Should it end so again, it lacks memory or time."
     )
     context.log.error(f"{what}: {text}")
     context.instance.report_engine_event(f"What to do about {what}: {text}", run)

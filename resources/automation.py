@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 from pydantic import AfterValidator, Field
@@ -14,18 +15,22 @@ from resources.project import ROOT
 
 
 def _cron(given: str) -> str:
-    return _checked(given, "cron schedule, as `0 3 * * 1`", cron_schedule=given)
+    try:
+        dg.ScheduleDefinition(job_name="any", cron_schedule=given)
+    except dg.DagsterInvalidDefinitionError:
+        raise ValueError(f"{given!r} is no cron schedule, as `0 3 * * 1`") from None
+    return given
 
 
 def _timezone(given: str) -> str:
-    return _checked(given, "IANA time zone, as `Europe/Vienna`", execution_timezone=given)
-
-
-def _checked(given: str, what: str, **options: str) -> str:
     try:
-        dg.ScheduleDefinition(job_name="any", **{"cron_schedule": "@weekly", **options})
-    except dg.DagsterInvalidDefinitionError:
-        raise ValueError(f"{given!r} is no {what}") from None
+        ZoneInfo(given)
+    except (
+        ValueError,
+        KeyError,
+        OSError,
+    ):  # a name out of the database, or none that could be in it
+        raise ValueError(f"{given!r} is no IANA time zone, as `Europe/Vienna`") from None
     return given
 
 

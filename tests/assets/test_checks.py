@@ -1,4 +1,4 @@
-"""The asset checks of `corpus`: what each says, and that in the job `everything` a blocking one stops training."""
+"""The asset checks of `corpus`: what each says; in the job `everything` a blocking one stops training."""
 
 from functools import cache
 from pathlib import Path

@@ -156,7 +156,7 @@ def test_ticks_in_the_midst_of_a_run_do_not_ask_for_another(world: World) -> Non
     assert world.tick() == set()
     world.during = lambda step: asked.update({step: world.tick()})
     assert world.run(requested) == CHAIN
-    assert asked == dict.fromkeys(CHAIN, set())
+    assert asked == {step: set() for step in CHAIN}
     assert world.settle() == []
 
 
@@ -199,7 +199,7 @@ def test_the_corpus_waits_until_the_last_source_is_done(world: World) -> None:
     world.during = lambda step: asked.update({step: world.tick()} if step in steps else {})
     world.ingest("b", "units", "doc_pairs", rows="new")
     world.during = lambda _: None
-    assert asked == dict.fromkeys(steps, set())
+    assert asked == {step: set() for step in steps}
     assert world.settle() == [CHAIN]
 
 

@@ -19,9 +19,7 @@ from resources.project import ROOT
 
 
 @pytest.fixture(autouse=True)
-def _clean(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, restored_environment: None
-) -> None:
+def _clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, restored_environment: None) -> None:
     """A lake and an instance that are not there yet, and none of the variables that others set."""
     for name in (*doctor.VARIABLES, "MLFLOW_TRACKING_URI"):
         monkeypatch.delenv(name, raising=False)
@@ -102,7 +100,9 @@ def test_a_lake_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monke
     assert "The lake cannot be written" in found.said
 
 
-@pytest.mark.parametrize(("free", "state"), [(100 << 20, "fix"), (2 << 30, "note"), (9 << 30, "ok")])
+@pytest.mark.parametrize(
+    ("free", "state"), [(100 << 20, "fix"), (2 << 30, "note"), (9 << 30, "ok")]
+)
 def test_room_on_the_disk(monkeypatch: pytest.MonkeyPatch, free: int, state: str) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: type("Usage", (), {"free": free}))
     assert {each for each, _ in said(doctor.disk())} == {state}
@@ -137,12 +137,12 @@ def server() -> Iterator[str]:
     """The address of a server that says that it is MLflow 1."""
 
     class Answer(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             self.send_response(200)
             self.end_headers()
             self.wfile.write(b"1.30.0")
 
-        def log_message(self, *_: object) -> None: ...
+        def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002
 
     with HTTPServer(("127.0.0.1", 0), Answer) as made:
         thread = threading.Thread(target=made.serve_forever)

@@ -21,9 +21,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 def project(folder: Path, *names: str) -> Project:
-    listed = [
-        {"name": name, "kind": "git", "url": f"https://example.org/{name}"} for name in names
-    ]
+    listed = [{"name": name, "kind": "git", "url": f"https://example.org/{name}"} for name in names]
     (folder / "sources.yaml").write_text(yaml.safe_dump({"sources": listed}), encoding="utf-8")
     return Project(sources=str(folder / "sources.yaml"))
 
@@ -77,7 +75,10 @@ def test_pools_get_limits_and_an_operators_stay(
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (ProvenderError("It is gone.", where="source a", remedy="Look."), "source a: It is gone. Look."),
+        (
+            ProvenderError("It is gone.", where="source a", remedy="Look."),
+            "source a: It is gone. Look.",
+        ),
         (RuntimeError("oops"), "broken: RuntimeError: oops (a fault of Provender's)"),
     ],
 )
