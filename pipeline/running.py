@@ -139,3 +139,5 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
     for name in ("alembic", "mlflow", "httpx", "transformers"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    # Ctrl-C may come while it closes a connection, of which it then prints the traceback.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
