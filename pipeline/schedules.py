@@ -176,7 +176,11 @@ def weekly_refresh(
     for each in heads:
         context.log.info(f"{each.source}: {each.reason or each.note or 'not reached'}")
     requests = [
-        dg.RunRequest(partition_key=each.source, tags={**TAGS, "provender/reason": each.reason})
+        dg.RunRequest(
+            run_key=each.source,
+            partition_key=each.source,
+            tags={**TAGS, "provender/reason": each.reason},
+        )
         for each in heads
         if each.reason
     ]

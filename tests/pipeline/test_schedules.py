@@ -20,6 +20,7 @@ from corpus.snapshots import current_revision
 from corpus.sources import load_manifest
 from pipeline import schedules
 from pipeline.automation import TAGS
+from pipeline.definitions import defs
 from pipeline.partitions import keep_in_step
 from pipeline.schedules import weekly_refresh
 from resources.lake import Lake
@@ -71,16 +72,19 @@ class World:
 
     def tick(self, when: datetime | None = None) -> dict[str | None, str] | str:
         """What is requested, with the reasons; or why nothing is."""
-        found = weekly_refresh(
+        found = weekly_refresh.evaluate_tick(
             dg.build_schedule_context(
-                self.instance, scheduled_execution_time=when, resources=self.resources
+                self.instance,
+                scheduled_execution_time=when,
+                resources=self.resources,
+                repository_def=defs.get_repository_def(),
             )
         )
-        if isinstance(found, dg.SkipReason):
-            return found.skip_message or ""
-        assert isinstance(found, list)
-        assert all(TAGS.items() <= each.tags.items() for each in found)
-        return {each.partition_key: each.tags["provender/reason"] for each in found}
+        requests = found.run_requests or []
+        assert all(TAGS.items() <= each.tags.items() for each in requests)
+        return found.skip_message or {
+            each.tags["dagster/partition"]: each.tags["provender/reason"] for each in requests
+        }
 
     def partitions(self) -> list[str]:
         return sorted(self.instance.get_dynamic_partitions(str(sources.name)))
