@@ -4,7 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.common import OWNERS, markdown_table, told
+from assets.common import GPU, OWNERS, markdown_table, told
 from assets.corpus import place_of
 from assets.datasets import names, to_train
 from assets.eval_queries import PLACE as JUDGED
@@ -74,6 +74,7 @@ def _stage(name: StageName) -> dg.AssetsDefinition:
         kinds={"pytorch", "mlflow"},
         owners=OWNERS,
         code_version=VERSION,
+        pool=GPU,
         check_specs=[retained],
         description=f"A LoRA adapter for the domain `{name}`, on the stage before: safetensors, and a "
         "manifest of what it is made from.",

@@ -15,14 +15,17 @@ from common.errors import ProvenderError
 from common.hashing import digest
 from corpus.attribution import notice
 from resources.lake import Lake, Stored
-from resources.project import Project
+from resources.project import manifest_paths
 
 OWNERS = ["team:provender"]
+GIT, GPU = "git", "gpu"
+"""Pools: what asks remote hosts, and what wants the accelerator for itself."""
 
-sources = dg.StaticPartitionsDefinition(
-    [source.name for source in Project().load_manifest().repositories]
-)
-"""One partition a source of the manifest that has files."""
+sources = dg.DynamicPartitionsDefinition(name="+".join(path.stem for path in manifest_paths()))
+"""One partition a source of the manifest that has files; `pipeline.partitions` keeps them in step.
+
+Called by its manifests: who works with another one on the same Dagster instance has other partitions.
+"""
 
 _PREVIEW_ROWS, _PREVIEW_CHARS = 5, 70
 _NOT_SHOWN = frozenset(
@@ -54,8 +57,7 @@ def produce(
     Errors that a user can act on end the step with their message alone.
     """
     with told():
-        # A table of other columns is another table, whatever it was made from.
-        fingerprint = digest(fingerprint, schema.to_string())
+        fingerprint = with_columns(fingerprint, schema)
         stored = lake.stored(*place)
         unchanged = stored is not None and stored.fingerprint == fingerprint
         frame = lake.read(*place) if unchanged else make()
@@ -68,6 +70,11 @@ def produce(
             **metadata(frame),
         },
     )
+
+
+def with_columns(fingerprint: str, schema: pa.Schema) -> str:
+    """The fingerprint that `produce` stores: with other columns a table is another one."""
+    return digest(fingerprint, schema.to_string())
 
 
 def describe(
@@ -139,13 +146,16 @@ def versions(lake: Lake, *places: tuple[str, ...]) -> str:
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Turns a ProvenderError into a Dagster failure that shows its message, without a traceback."""
+def told(*, again: bool = False) -> Iterator[None]:
+    """Turns a ProvenderError into a Dagster failure that shows its message, without a traceback.
+
+    With `again`, the step's retry policy may try again what may be gone by then; a user's mistake never is.
+    """
     try:
         yield
     except ProvenderError as error:
         raise dg.Failure(
             description=str(error),
             metadata={"what": error.what, "where": error.where, "remedy": error.remedy},
-            allow_retries=False,
+            allow_retries=again and error.passing,
         ) from None

@@ -4,7 +4,7 @@ import dagster as dg
 import polars as pl
 
 from assets.checkpoints import CONFIGURED, pairs_of_recipe, stages_before, to_train_on
-from assets.common import OWNERS, markdown_table, told
+from assets.common import GPU, OWNERS, markdown_table, told
 from common.hashing import digest
 from common.stages import ORDER, StageName
 from resources.lake import Lake
@@ -28,6 +28,7 @@ def _negatives(name: StageName) -> dg.AssetsDefinition:
         kinds={"pytorch", "parquet"},
         owners=OWNERS,
         code_version=VERSION,
+        pool=GPU,
         description=f"Hard negatives of the pairs that the stage `{name}` draws, mined by the checkpoint "
         "it starts from and by BM25, and mutants of formal code; with each pair's consistency rank.",
     )

@@ -3,7 +3,7 @@
 import dagster as dg
 import polars as pl
 
-from assets.common import OWNERS, counts, of_source, produce, sources, told
+from assets.common import GIT, OWNERS, counts, of_source, produce, sources, told, with_columns
 from common.hashing import digest
 from corpus import schema
 from corpus.optout import OptOuts
@@ -13,34 +13,53 @@ from resources.lake import Lake
 from resources.project import Project
 
 TABLE, TOMBSTONES = "repos", "tombstones"
+ATTENDED = "provender/attended"
+"""A tag of runs that somebody waits for: they rather fail than pause for minutes."""
+
+heads = dg.AssetSpec(
+    "heads",
+    description="The sources of the manifest, as the weekly refresh found them when it last asked what their "
+    "remotes name now. Nobody has asked yet where that refresh is off.",
+    group_name="sources",
+    kinds={"yaml", "git"},
+    owners=OWNERS,
+)
 
 
 @dg.asset(
     partitions_def=sources,
+    deps=[heads],
     group_name="sources",
     kinds={"git", "parquet"},
     owners=OWNERS,
     code_version=VERSION,
+    pool=GIT,
+    # After the four tries of the fetch itself, seconds apart: a host that is down for minutes.
+    retry_policy=dg.RetryPolicy(
+        max_retries=2, delay=60, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
+    ),
 )
 def repos(context: dg.AssetExecutionContext, lake: Lake, project: Project) -> dg.MaterializeResult:
     """An immutable snapshot of each source at one revision: every file, and the bytes of those we read."""
     name = context.partition_key
-    with told():
+    again = ATTENDED not in context.run.tags
+    with told(again=again):
         source = project.load_manifest().repository(name)
         wishes = project.load_optouts()
         revision = current_revision(source, lake.path("cache"))
         tombstones = lake.read_every(TOMBSTONES, schema.TOMBSTONES)
-    elsewhere = tombstones.filter(pl.col("source") != name)["blob_sha"].unique().sort()
+
+    def take() -> pl.DataFrame:
+        with told(again=again):
+            return _take(lake, source, wishes, tombstones)
+
     made = produce(
         lake,
         of_source(TABLE, name),
         schema.SNAPSHOT,
         asset=TABLE,
-        fingerprint=digest(
-            *(VERSION, source.kind, revision, source.include, source.exclude),
-            *(wishes.model_dump(), elsewhere.to_list()),
-        ),
-        make=lambda: _take(lake, source, wishes, tombstones),
+        fingerprint=_fingerprint(source, revision, wishes, tombstones),
+        make=take,
         metadata=lambda frame: {
             "revision": revision,
             "swhid": frame["anchor"][0] if frame.height else "",
@@ -48,10 +67,39 @@ def repos(context: dg.AssetExecutionContext, lake: Lake, project: Project) -> dg
             "held": counts(frame, "state"),
         },
     )
-    lake.path(
-        *of_source(TABLE, name)
-    ).touch()  # `provender sources` tells when it was last refreshed
+    seen(lake, name)
     return made
+
+
+def seen(lake: Lake, name: str) -> None:
+    """Note that the snapshot of `name` is of today: `provender sources` tells when it last was."""
+    lake.path(*of_source(TABLE, name)).touch()
+
+
+def stale(
+    lake: Lake, source: Repository, revision: str, wishes: OptOuts, tombstones: pl.DataFrame
+) -> str:
+    """Why a run would take another snapshot of `source`, now at `revision`; empty if it would not."""
+    stored = lake.stored(*of_source(TABLE, source.name))
+    if stored is None:
+        return "new"
+    now = with_columns(_fingerprint(source, revision, wishes, tombstones), schema.SNAPSHOT)
+    if stored.fingerprint == now:
+        return ""
+    frame = lake.read(*of_source(TABLE, source.name), columns=["revision"])
+    moved = frame.is_empty() or frame["revision"][0] != revision
+    return f"moved to {revision}" if moved else "its settings, opt-outs or rules changed"
+
+
+def _fingerprint(
+    source: Repository, revision: str, wishes: OptOuts, tombstones: pl.DataFrame
+) -> str:
+    """What a snapshot is made from."""
+    elsewhere = tombstones.filter(pl.col("source") != source.name)["blob_sha"].unique().sort()
+    return digest(
+        *(VERSION, source.kind, revision, source.include, source.exclude),
+        *(wishes.model_dump(), elsewhere.to_list()),
+    )
 
 
 def _take(

@@ -13,10 +13,11 @@ class ProvenderError(Exception):
         what: what went wrong, one sentence.
         where: the file, source or setting that it concerns.
         remedy: what to do about it.
+        passing: whether it may be gone at the next try, as a network's fault.
     """
 
-    def __init__(self, what: str, *, where: str, remedy: str) -> None:
-        self.what, self.where, self.remedy = what, where, remedy
+    def __init__(self, what: str, *, where: str, remedy: str, passing: bool = False) -> None:
+        self.what, self.where, self.remedy, self.passing = what, where, remedy, passing
         super().__init__(f"{where}: {what} {remedy}")
 
 

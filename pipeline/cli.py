@@ -35,7 +35,7 @@ def _main() -> None:
 @app.command()
 def demo(sources: Sources = None, lake: LakeFolder = None, jobs: Jobs = 0) -> None:
     """Build corpus, model and report from a manifest, and print the table."""
-    told(lambda: _refresh("build", jobs), sources, lake)
+    told(lambda: _refresh("everything", jobs), sources, lake)
 
 
 @app.command()
@@ -210,6 +210,19 @@ def search(
 
 
 @app.command()
+def doctor(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
+    sources: Sources = None,
+    lake: LakeFolder = None,
+) -> None:
+    """Check the installation, a line each: ok, or what to fix (then the exit code is 1)."""
+    from pipeline import doctor as checks
+
+    told(lambda: checks.doctor(as_json=as_json), sources, lake)
+
+
+@app.command()
 def ui(
     port: Annotated[int, typer.Option(help="Dagster's port.")] = 3000,
     mlflow_port: Annotated[int, typer.Option(help="MLflow's port.")] = 5000,
@@ -224,8 +237,18 @@ def _ui(port: int, mlflow_port: int) -> int:
     from resources.lake import Lake
     from resources.tracking import Tracking
 
+    project = Project()
+    manifest = project.load_manifest()
     quiet()
     logs = home() / "logs"
+    import dagster as dg
+
+    from pipeline.partitions import keep_in_step
+
+    with (
+        dg.DagsterInstance.get() as instance
+    ):  # or the page shows no source until the daemon has looked
+        keep_in_step(instance, manifest)
     serve(servers(port, mlflow_port, Tracking(lake=Lake()).uri), logs)
     return 0
 
@@ -286,18 +309,21 @@ def _refresh(job: str, jobs: int) -> int:
     import dagster as dg
 
     import pipeline.definitions  # noqa: F401  # what is wrong there is told before anything is fetched
+    from pipeline.partitions import keep_in_step
 
-    with dg.DagsterInstance.get() as instance:
-        instance.get_runs_count()  # one process makes the database, before many want it
+    with (
+        dg.DagsterInstance.get() as instance
+    ):  # one process makes its database, before many want it
+        keep_in_step(instance, manifest)
     outcomes = _sources(console, [source.name for source in manifest.repositories], jobs)
     failed = {each.name: each.failure for each in outcomes if each.failure is not None}
     work = sum(each.changed for each in outcomes)
-    if job == "build":
+    if job == "everything":
         console.print("building corpus, training, evaluating: about ten minutes the first time")
     done, told, success = _after_sources(console, job, wanted)
     work += done
     failed = {**told, **failed}
-    if success and job == "build":
+    if success and job == "everything":
         from pipeline.results import print_results
 
         print_results(console)
@@ -318,7 +344,7 @@ def _refresh(job: str, jobs: int) -> int:
 def _sets_wanted(project: Project, job: str) -> list[str]:
     """The data sets that are to follow the corpus: all, or those that are to be trained on."""
     known = project.load_datasets()
-    if job != "build":
+    if job != "everything":
         return list(known.datasets)
     recipes = project.load_stages().values()
     wanted = list(dict.fromkeys(recipe.dataset for recipe in recipes if recipe.dataset))
@@ -347,8 +373,8 @@ def _after_sources(
         if step == "datasets":
             made = sets.make(wanted)
             work += sum(each.changed for each in made)
-            told = sets.print_made(console, made, asked_for=job == "build")
-            success = not told or job != "build"
+            told = sets.print_made(console, made, asked_for=job == "everything")
+            success = not told or job != "everything"
         else:
             with dg.DagsterInstance.get() as instance:
                 result = run(defs, step, instance)

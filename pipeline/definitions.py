@@ -23,7 +23,10 @@ from assets import (
     sections,
     units,
 )
+from pipeline.automation import automated, follow_changes
 from pipeline.jobs import JOBS
+from pipeline.schedules import weekly_refresh
+from pipeline.sensors import follow_manifest, tell_failures
 from resources.lake import Lake
 from resources.project import Project
 from resources.registry import Registry
@@ -47,6 +50,13 @@ STAGES = [
 ]
 
 
+def assets() -> list[dg.AssetsDefinition | dg.AssetSpec]:
+    """Every asset, with the condition under which it is made again."""
+    found = dg.load_assets_from_modules(STAGES, include_specs=True)
+    known = [each for each in found if isinstance(each, dg.AssetsDefinition | dg.AssetSpec)]
+    return [*dg.map_asset_specs(automated, known)]
+
+
 def build_definitions(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
     """The graph, with `overrides` in place of the default resources: the seam for tests."""
     lake = Lake()
@@ -60,9 +70,11 @@ def build_definitions(overrides: Mapping[str, Any] | None = None) -> dg.Definiti
         **(overrides or {}),
     }
     return dg.Definitions(
-        assets=dg.load_assets_from_modules(STAGES),
+        assets=assets(),
         asset_checks=dg.load_asset_checks_from_modules([*STAGES, checks]),
         jobs=JOBS,
+        schedules=[weekly_refresh],
+        sensors=[follow_manifest, follow_changes, tell_failures],
         resources=resources,
         # Steps are short next to the 3 s that a process of their own would need to start; training,
         # which is not, runs in its own process anyway.

@@ -1,48 +1,74 @@
-"""Jobs: `ingest` for one source, `refresh_corpus` and `build` for what follows, `make_datasets` for one set.
+"""The jobs: `ingest` for one source, `make_datasets` for one set, and the others for what follows.
 
 A job has no asset's name: Dagster takes both for the same and does not load the location.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import dagster as dg
 
 from assets.checkpoints import CONFIGURED
+from assets.pairs import TYPES
 from common.stages import ORDER
 
-_PER_SOURCE = dg.AssetSelection.assets(
-    *("repos", "files", "units", "sections"),
-    *("doc_pairs", "path_pairs", "body_pairs", "readme_pairs", "proof_pairs"),
-)
-# With its partitions in them, `refresh_corpus` and `build` would want one for everything they make.
+PER_SOURCE = ("repos", "files", "units", "sections", *(f"{kind}_pairs" for kind in TYPES))
+"""The assets with one partition a source."""
+
+_PER_SOURCE = dg.AssetSelection.assets(*PER_SOURCE)
+# With its partitions in them, the jobs for all sources would want one for everything they make.
 _PER_DATA_SET = dg.AssetSelection.assets("datasets")
+
+
+def within(**limit: float) -> dict[str, str]:
+    """The tag of a run that is ended, and counted as failed, after so much time: it hangs."""
+    return {dg.MAX_RUNTIME_SECONDS_TAG: str(int(timedelta(**limit).total_seconds()))}
+
+
+def training(*stages: str) -> dg.AssetSelection:
+    """Negatives and checkpoint of each of `stages`."""
+    keys = [dg.AssetKey(["hard_negatives", name]) for name in stages]
+    return dg.AssetSelection.assets(*keys, *(f"stage_{name}" for name in stages))
+
 
 INGEST = dg.define_asset_job(
     "ingest",
     selection=_PER_SOURCE,
     description="One source, from its repository to its pairs.",
+    tags=within(hours=6),
 )
 REFRESH_CORPUS = dg.define_asset_job(
     "refresh_corpus",
     selection=dg.AssetSelection.assets("codesearchnet_pairs", "corpus"),
-    description="All pairs to the corpus.",
-)
-_NOT_CONFIGURED = dg.AssetSelection.assets(
-    *(
-        each
-        for name in ORDER
-        if name not in CONFIGURED
-        for each in (f"stage_{name}", dg.AssetKey(["hard_negatives", name]))
-    )
-)
-BUILD = dg.define_asset_job(
-    "build",
-    selection=dg.AssetSelection.all() - _PER_SOURCE - _PER_DATA_SET - _NOT_CONFIGURED,
-    description="All pairs to corpus, checkpoint, model, metrics and report.",
+    description="The pairs of all sources to the corpus.",
+    tags=within(hours=12),
 )
 DATASETS = dg.define_asset_job(
     "make_datasets",
     selection=_PER_DATA_SET,
     description="One named data set from the corpus, with its card, metadata and notice.",
+    tags=within(hours=3),
 )
-JOBS = [INGEST, REFRESH_CORPUS, BUILD, DATASETS]
+TRAIN_CURRICULUM = dg.define_asset_job(
+    "train_curriculum",
+    selection=training(*CONFIGURED) | dg.AssetSelection.assets("model"),
+    description="The corpus as it is to hard negatives, each stage's checkpoint, and the model.",
+    tags=within(days=3),
+)
+EVALUATE = dg.define_asset_job(
+    "evaluate",
+    selection=dg.AssetSelection.assets("eval_queries", "metrics", "promotion", "report"),
+    description="The model as it is to metrics, the promotion's decision, and the report.",
+    tags=within(hours=12),
+)
+EVERYTHING = dg.define_asset_job(
+    "everything",
+    selection=dg.AssetSelection.all()
+    - _PER_SOURCE
+    - _PER_DATA_SET
+    - training(*(name for name in ORDER if name not in CONFIGURED)),
+    description="The pairs of all sources to corpus, checkpoints, model, metrics and report.",
+    tags=within(days=4),
+)
+JOBS = [INGEST, REFRESH_CORPUS, DATASETS, TRAIN_CURRICULUM, EVALUATE, EVERYTHING]

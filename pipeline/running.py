@@ -38,10 +38,13 @@ def run(
     defs: dg.Definitions, job: str, instance: dg.DagsterInstance, partition: str | None = None
 ) -> dg.ExecuteInProcessResult:
     """Run `job`; a failing step is in the result, Ctrl-C is raised."""
+    from assets.repos import ATTENDED
+
     with _no_interrupt_lost():
         result = defs.resolve_job_def(job).execute_in_process(
             instance=instance,
             partition_key=partition,
+            tags={ATTENDED: "true"},
             raise_on_error=False,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
@@ -88,19 +91,27 @@ def failures(result: dg.ExecuteInProcessResult) -> list[str]:
     """What went wrong in the steps that failed, as their messages say it."""
     texts = []
     for event in result.get_step_failure_events():
-        data = event.step_failure_data
-        if data.error and data.error.cls_name == "DagsterAssetCheckFailedError":
+        error = event.step_failure_data.error
+        if error and error.cls_name == "DagsterAssetCheckFailedError":
             continue  # told below
-        if data.user_failure_data and data.user_failure_data.description:
-            texts.append(data.user_failure_data.description)
-        elif data.error:
-            cause = data.error.cause or data.error
-            texts.append(f"{event.step_key}: {cause.message.strip()} (a fault of Provender's)")
+        if text := fault(event):
+            texts.append(text)
     for check in result.get_asset_check_evaluations():
         if check.blocking and not check.passed:
             name = f"{check.asset_key.to_user_string()}: {check.check_name}"
             texts.append(f"{name}: {check.description}. Nothing was made of it.")
     return texts
+
+
+def fault(event: dg.DagsterEvent) -> str:
+    """What went wrong in a step that failed, and what to do about it."""
+    data = event.step_failure_data
+    if data.user_failure_data and data.user_failure_data.description:
+        return data.user_failure_data.description
+    if not data.error:
+        return ""
+    cause = data.error.cause or data.error
+    return f"{event.step_key}: {cause.message.strip()} (a fault of Provender's)"
 
 
 def changed(result: dg.ExecuteInProcessResult) -> int:
@@ -128,3 +139,5 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
     for name in ("alembic", "mlflow", "httpx", "transformers"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    # Ctrl-C may come while it closes a connection, of which it then prints the traceback.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)

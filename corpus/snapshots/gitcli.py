@@ -122,7 +122,10 @@ def unfetchable(url: str, ref: str, error: git.GitCommandError, where: str) -> P
     else:
         remedy = "Check `url` and `ref` in the manifest, and the network."
     return ProvenderError(
-        f"{public(url)} at {ref!r} cannot be fetched: {reason(text)}.", where=where, remedy=remedy
+        f"{public(url)} at {ref!r} cannot be fetched: {reason(text)}.",
+        where=where,
+        remedy=remedy,
+        passing=_is_transient(error),
     )
 
 

@@ -20,7 +20,7 @@ from pypi_simple import (
 from common.errors import ProvenderError
 from common.hashing import digest_file
 from corpus.snapshots.archive import ArchiveTree
-from corpus.snapshots.download import patiently
+from corpus.snapshots.download import is_transient, patiently
 from corpus.sources import PypiSource
 
 MAX_ARCHIVE_BYTES = 512 << 20
@@ -51,6 +51,7 @@ def open_tree(source: PypiSource, cache: Path) -> Iterator[ArchiveTree]:
                 f"The package index cannot be reached ({type(error).__name__}).",
                 where=where,
                 remedy="Check the network (or PIP_INDEX_URL) and run again; the rest is kept.",
+                passing=is_transient(error),
             ) from None
         except (UnsupportedContentTypeError, ValidationError) as error:
             raise ProvenderError(

@@ -1,4 +1,4 @@
-"""The asset checks of `corpus`: what each says, and that in the job `build` a blocking one stops training."""
+"""The asset checks of `corpus`: what each says; in the job `everything` a blocking one stops training."""
 
 from functools import cache
 from pathlib import Path
@@ -13,7 +13,7 @@ from assets.corpus import EDGES, LOSSES, SPLITS, place_of
 from corpus import schema
 from corpus.targets import FIGURES
 from pipeline.definitions import build_definitions
-from pipeline.jobs import BUILD
+from pipeline.jobs import EVERYTHING
 from resources.lake import Lake
 from resources.project import Project
 from tests.corpus.frames import corpus
@@ -59,16 +59,16 @@ def fakes() -> list[dg.AssetsDefinition]:
 
 
 def built(lake: Lake, **files: str) -> dg.ExecuteInProcessResult:
-    """A run of the job `build` in which nothing but the checks does its work."""
+    """A run of the job `everything` in which nothing but the checks does its work."""
     manifest = str(lake.path().parent / "sources.yaml")
     definitions = dg.Definitions(
         assets=fakes(),
         asset_checks=dg.load_asset_checks_from_modules([checks]),
-        jobs=[BUILD],
+        jobs=[EVERYTHING],
         resources={"lake": lake, "project": Project(sources=manifest, **files)},
     )
     with dg.DagsterInstance.ephemeral() as instance:
-        return definitions.resolve_job_def("build").execute_in_process(
+        return definitions.resolve_job_def("everything").execute_in_process(
             instance=instance, raise_on_error=False
         )
 

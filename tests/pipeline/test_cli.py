@@ -77,10 +77,10 @@ def test_a_recipe_of_a_data_set_not_to_be_trained_on_is_told_before_anything_is_
 @pytest.mark.parametrize(
     ("job", "wanted", "fails", "steps"),
     [
-        ("build", [], None, ["build"]),
-        ("build", ["a"], None, ["refresh_corpus", "datasets a", "build"]),
-        ("build", ["a"], "refresh_corpus", ["refresh_corpus"]),
-        ("build", ["a"], "datasets", ["refresh_corpus", "datasets a"]),
+        ("everything", [], None, ["everything"]),
+        ("everything", ["a"], None, ["refresh_corpus", "datasets a", "everything"]),
+        ("everything", ["a"], "refresh_corpus", ["refresh_corpus"]),
+        ("everything", ["a"], "datasets", ["refresh_corpus", "datasets a"]),
         ("refresh_corpus", ["a", "b"], None, ["refresh_corpus", "datasets a b"]),
         ("refresh_corpus", ["a", "b"], "datasets", ["refresh_corpus", "datasets a b"]),
         ("refresh_corpus", ["a", "b"], "refresh_corpus", ["refresh_corpus"]),

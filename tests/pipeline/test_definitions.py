@@ -50,7 +50,7 @@ def test_the_model_descends_from_the_sources() -> None:
     assert {"repos", "files", "units", "doc_pairs", "corpus", "stage_rust", "model"} <= named
 
 
-@pytest.mark.parametrize("job", ["ingest", "refresh_corpus", "build", "make_datasets"])
+@pytest.mark.parametrize("job", ["ingest", "refresh_corpus", "everything", "make_datasets"])
 def test_the_jobs_resolve(job: str) -> None:
     assert build_definitions().resolve_job_def(job).name == job
 
@@ -59,7 +59,7 @@ def test_the_jobs_together_make_every_asset() -> None:
     definitions = build_definitions()
     made = {
         key.to_user_string()
-        for name in ("ingest", "build", "make_datasets")
+        for name in ("ingest", "everything", "make_datasets")
         for key in definitions.resolve_job_def(name).asset_layer.executable_asset_keys
     }
     # The profile of stages that ships has no personal one: there are no sources for it.

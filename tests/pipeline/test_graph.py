@@ -191,8 +191,11 @@ def versions(made: list[dg.AssetMaterialization]) -> set[tuple[str, str]]:
 INGEST = """
 import dagster as dg
 from pipeline.definitions import defs
+from pipeline.partitions import keep_in_step
+from resources.project import Project
 
 with dg.DagsterInstance.get() as instance:
+    keep_in_step(instance, Project().load_manifest())
     run = defs.resolve_job_def("ingest").execute_in_process(
         instance=instance, partition_key="train"
     )
