@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lightning.pytorch.loggers import MLFlowLogger
+from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
 
@@ -40,6 +41,11 @@ class PatientLogger(MLFlowLogger):
         self._known = False
         self._gone = False
         self._next_try = 0.0
+
+    @property
+    def experiment(self) -> MlflowClient:
+        """The client; Lightning asks for it before the first step, and would wait for MLflow then."""
+        return self._mlflow_client
 
     @property
     def run_id(self) -> str | None:
@@ -101,7 +107,7 @@ class PatientLogger(MLFlowLogger):
 
     def _give(self) -> None:
         """Log what waits, in requests of MLflow's size; what was taken waits no longer."""
-        client = self.experiment
+        client = super().experiment  # a run was begun with it, at the latest now
         run_id = str(self._run_id)
         if not self._known:
             self._begun(run_id)

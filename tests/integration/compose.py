@@ -45,15 +45,26 @@ def load(values: Mapping[str, str]) -> dict[str, Any]:
             raise KeyError(name)
         return values[name]
 
-    text = (DOCKER / "compose.yaml").read_text(encoding="utf-8")
-    lines = (line for line in text.splitlines() if not line.lstrip().startswith("#"))
-    return yaml.safe_load(_VARIABLE.sub(value, "\n".join(lines)))
+    def filled(found: Any) -> Any:
+        if isinstance(found, dict):
+            return {key: filled(each) for key, each in found.items()}
+        if isinstance(found, list):
+            return [filled(each) for each in found]
+        return _VARIABLE.sub(value, found) if isinstance(found, str) else found
+
+    return filled(yaml.safe_load((DOCKER / "compose.yaml").read_text(encoding="utf-8")))
 
 
 def variables() -> set[str]:
     """The names that compose.yaml asks for."""
     text = (DOCKER / "compose.yaml").read_text(encoding="utf-8")
     return {match[1] for match in _VARIABLE.finditer(text)}
+
+
+def secrets() -> set[str]:
+    """The names without which compose.yaml starts nothing."""
+    text = (DOCKER / "compose.yaml").read_text(encoding="utf-8")
+    return {match[1] for match in _VARIABLE.finditer(text) if match[2] == ":?"}
 
 
 def example() -> dict[str, str]:

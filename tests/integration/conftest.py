@@ -13,11 +13,13 @@ import pytest
 import yaml
 
 from tests.integration import postgres
-from tests.integration.compose import HOST, ROOT, Stack, answers, example, until
+from tests.integration.compose import HOST, ROOT, Stack, answers, example, secrets, until
 from tests.integration.graphql import Dagster
 from tests.pipeline.test_graph import repository
 from tests.tiny import write_checkpoint, write_curriculum
 
+PROJECT = "/app/config/project"
+"""Where the code location finds what the tests would have built."""
 SOURCES = ["train", "valid", "test"]
 
 
@@ -27,16 +29,14 @@ def stack() -> Iterator[Stack]:
     # Not pytest's own folder, which Postgres's user may not enter.
     folder = Path(tempfile.mkdtemp(prefix="provender-stack-"))
     folder.chmod(0o755)
-    project(folder / "project")
-    secrets = {name: f"secret{name.lower().replace('_', '')}" for name, v in example().items() if not v}
     settings = {
-        "PROVENDER_SOURCES": str(folder / "project" / "sources.yaml"),
-        "PROVENDER_CURRICULUM": str(folder / "project" / "curriculum.yaml"),
-        "PROVENDER_STAGES": "",
-        "PROVENDER_PROFILE": "",
+        **{name: f"of{name.replace('_', '').lower()}" for name in secrets()},
+        "PROVENDER_SOURCES": f"{PROJECT}/sources.yaml",
+        "PROVENDER_CURRICULUM": f"{PROJECT}/curriculum.yaml",
     }
-    made = Stack(folder, {**example(), **secrets, **settings}, bare())
+    made = Stack(folder, {**example(), **settings}, bare())
     try:
+        project(made.path(PROJECT))
         start(made)
         yield made
     except AssertionError:
