@@ -14,9 +14,11 @@ from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
 from dagster._serdes import ConfigurableClassData, deserialize_value
 from dagster_postgres import DagsterPostgresStorage
-from sqlalchemy import event
-from sqlalchemy.engine import Dialect, Engine
+from sqlalchemy import URL, Dialect, Engine, Pool, event
+from sqlalchemy.dialects import plugins
+from sqlalchemy.engine import CreateEnginePlugin
 
+_PLUGIN = "patient"
 _DATABASE_PATIENCE_S = 60
 _SERVER_PATIENCE_S = 10
 _POLL_S = 0.5
@@ -28,22 +30,43 @@ class PatientPostgresStorage(DagsterPostgresStorage):
     """Dagster's Postgres storage, which waits for a database that is down.
 
     Dagster tries for six seconds. After that, the code location's server would lose the thread that looks
-    after its runs, and a run the events that it had to tell.
+    after its runs, a run the events that it had to tell, and the webserver would answer with errors.
     """
 
     @classmethod
     def from_config_value(
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> DagsterPostgresStorage:
-        if not event.contains(Engine, "do_connect", _connect):
-            event.listen(Engine, "do_connect", _connect)
-        return super().from_config_value(inst_data, config_value)  # pyright: ignore[reportArgumentType]
+        database = config_value["postgres_db"]
+        params = {**database["params"], "plugin": _PLUGIN}
+        patient = {**config_value, "postgres_db": {**database, "params": params}}
+        return super().from_config_value(inst_data, patient)  # pyright: ignore[reportArgumentType]
+
+
+class _Patience(CreateEnginePlugin):
+    """Makes an engine wait for its database, and find out where a connection has been cut."""
+
+    def update_url(self, url: URL) -> URL:
+        return url.difference_update_query(["plugin"])
+
+    def handle_pool_kwargs(self, pool_cls: type[Pool], pool_args: dict[str, Any]) -> None:
+        pool_args["pre_ping"] = True
+
+    def engine_created(self, engine: Engine) -> None:
+        event.listen(engine, "do_connect", _connect)
+
+
+plugins.register(_PLUGIN, __name__, _Patience.__name__)
 
 
 def _connect(
     dialect: Dialect, _record: Any, arguments: list[Any], keywords: dict[str, Any]
 ) -> Any:
-    """A connection of any engine of this process."""
+    """A connection, once there is a database.
+
+    Raises:
+        dialect.loaded_dbapi.OperationalError: it refuses, or is not there in time.
+    """
     deadline = time.monotonic() + _DATABASE_PATIENCE_S
     told = False
     while True:

@@ -24,7 +24,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "docker"
 HOST = "127.0.0.1"
-ANY = "0.0.0.0"  # noqa: S104  # what containers listen on, to be replaced
+ANY = "0.0.0.0"  # what containers listen on, to be replaced
 
 _VARIABLE = re.compile(r"\$\{(\w+)(?:(:-|:\?)([^}]*))?\}")
 _PATIENCE_S = 120
@@ -114,6 +114,7 @@ class Stack:
         self._services = load(values)["services"]
         self._ports = {"5432": 0, "8333": 0, "5000": 0, "4000": 0, "3000": 0}
         self._ports = {each: free_port() for each in self._ports}
+        self._instead: dict[str, list[str]] = {}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._mount()
 
@@ -137,9 +138,15 @@ class Stack:
         }
         return {**self._bare, **here}
 
-    def start(self, service: str, *, command: list[str] | None = None) -> None:
-        """Start a service, by its own command unless another is given; see `await_healthy`."""
-        command = command or [self._here(each) for each in self._services[service]["command"]]
+    def replace(self, service: str, command: list[str]) -> None:
+        """Have `command` stand for a service that has no image here."""
+        self._instead[service] = command
+
+    def start(self, service: str) -> None:
+        """Start a service; see `await_healthy`."""
+        command = self._instead.get(service) or [
+            self._here(each) for each in self._services[service]["command"]
+        ]
         log = self.log(service)
         log.parent.mkdir(exist_ok=True)
         with log.open("ab") as sink:
@@ -195,13 +202,10 @@ class Stack:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
-    def stop(self, service: str, number: signal.Signals = signal.SIGTERM) -> None:
-        """Ask a service to end; after 20 s it is killed."""
-        process = self._running[service]
-        process.send_signal(number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=20)
-        self.kill(service)
+    def restart(self, service: str) -> None:
+        """Start a service that was killed, as compose's `restart` does, and wait until it is healthy."""
+        self.start(service)
+        self.await_healthy(service)
 
     def close(self) -> None:
         """End what runs, the last one first."""
@@ -226,7 +230,7 @@ class Stack:
                     place.parent.mkdir(parents=True, exist_ok=True)
                     given = (DOCKER / source).resolve()
                     (shutil.copytree if given.is_dir() else shutil.copy)(given, place)
-        self.path("/tmp").mkdir()  # noqa: S108  # a container's
+        self.path("/tmp").mkdir()  # a container's
 
     def _here(self, text: str) -> str:
         """`text` of compose.yaml, as it is said on this machine."""

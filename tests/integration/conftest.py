@@ -21,6 +21,10 @@ from tests.tiny import write_checkpoint, write_curriculum
 PROJECT = "/app/config/project"
 """Where the code location finds what the tests would have built."""
 SOURCES = ["train", "valid", "test"]
+PER_SOURCE = [
+    *("repos", "files", "units", "sections"),
+    *("doc_pairs", "path_pairs", "body_pairs", "readme_pairs", "proof_pairs"),
+]
 
 
 @pytest.fixture(scope="session")
@@ -54,11 +58,27 @@ def dagster(stack: Stack) -> Dagster:
     return Dagster(stack.address(3000))
 
 
+@pytest.fixture(scope="session")
+def quickstart(dagster: Dagster) -> None:
+    """Every source ingested by one backfill, and the job `build`."""
+    backfill = dagster.backfill(PER_SOURCE, SOURCES)
+
+    def done() -> bool:
+        status = dagster.backfill_status(backfill)
+        assert status in ("REQUESTED", "COMPLETING", "COMPLETED_SUCCESS"), status
+        return status == "COMPLETED_SUCCESS"
+
+    until("the backfill is done", done, 240)
+    dagster.await_status(dagster.launch("build"), "SUCCESS", patience_s=240)
+
+
 def start(stack: Stack) -> None:
     """Start all services in the order of their dependencies."""
-    stack.start("postgres", command=postgres.make(stack))
+    stack.replace("postgres", postgres.make(stack))
     moto = [sys.executable, "-m", "moto.server", "-H", HOST, "-p", str(stack.port(8333))]
-    stack.start("s3", command=moto)
+    stack.replace("s3", moto)
+    stack.start("postgres")
+    stack.start("s3")
     stack.await_healthy("postgres")
     until("moto's server answers", lambda: answers(stack.port(8333)))
     assert stack.run("bucket") == "mlflow made\n"
@@ -112,5 +132,3 @@ def write_recipe(folder: Path, **changes: object) -> None:
         **changes,
     }
     (folder / "train.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
-
-

@@ -51,7 +51,9 @@ def make(stack: Stack) -> list[str]:
     options = [f"-p {stack.port(5432)}", f"-k {data}", "-c fsync=off"]
     control = [program("pg_ctl"), "-D", str(data), "-w", "-o"]
     # As the image does it: only on the socket, until there is something to serve.
-    _run([*control, " ".join([*options, "-c listen_addresses=''"]), "-l", os.devnull, "start"], stack)
+    _run(
+        [*control, " ".join([*options, "-c listen_addresses=''"]), "-l", os.devnull, "start"], stack
+    )
     script = stack.path("/docker-entrypoint-initdb.d/initdb.sh")
     tools = str(Path(program("psql")).parent)
     environment = {
@@ -78,5 +80,3 @@ def _run(command: list[str], stack: Stack) -> None:
         check=True,
         timeout=60,
     )
-
-

@@ -3,37 +3,23 @@
 from __future__ import annotations
 
 import json
-import urllib.error
-import urllib.request
 
 import boto3
 import pytest
 
-from tests.integration.compose import Stack, until
-from tests.integration.conftest import SOURCES
+from tests.integration.compose import Stack
+from tests.integration.conftest import PER_SOURCE, SOURCES
 from tests.integration.graphql import Dagster
+from tests.integration.mlflow import ask, status_for_host
 
-PER_SOURCE = [
-    *("repos", "files", "units", "sections"),
-    *("doc_pairs", "path_pairs", "body_pairs", "readme_pairs", "proof_pairs"),
-]
 REST = ["corpus", "eval_queries", "stage_rust", "model", "metrics", "report"]
 
 pytestmark = pytest.mark.integration
 
 
+@pytest.mark.usefixtures("quickstart")
 def test_the_quickstart_is_made_through_the_webserver(stack: Stack, dagster: Dagster) -> None:
     assert dagster.locations() == {"provender": "RepositoryLocation"}
-    backfill = dagster.backfill(PER_SOURCE, SOURCES)
-
-    def done() -> bool:
-        status = dagster.backfill_status(backfill)
-        assert status in ("REQUESTED", "COMPLETING", "COMPLETED_SUCCESS"), status
-        return status == "COMPLETED_SUCCESS"
-
-    until("the backfill is done", done, 240)
-    dagster.await_status(dagster.launch("build"), "SUCCESS", patience_s=240)
-
     made = dagster.materialized()
     for name in PER_SOURCE:
         assert sorted(map(str, made[name])) == sorted(SOURCES)
@@ -42,7 +28,7 @@ def test_the_quickstart_is_made_through_the_webserver(stack: Stack, dagster: Dag
     assert stack.path("/lake/reports/report.html").is_file()
     manifest = json.loads(stack.path("/lake/models/stage_rust/manifest.json").read_text())
     assert manifest["tracking"]["missing"] == 0
-    run = mlflow(stack, f"runs/get?run_id={manifest['tracking']['run_id']}")["run"]
+    run = ask(stack, f"runs/get?run_id={manifest['tracking']['run_id']}")["run"]
     assert run["info"]["status"] == "FINISHED"
     assert {each["key"]: each["value"] for each in run["data"]["params"]}["stage"] == "rust"
     assert run["info"]["artifact_uri"].startswith("mlflow-artifacts:/")
@@ -57,24 +43,6 @@ def test_mlflow_answers_to_its_own_names_only(stack: Stack) -> None:
     assert status_for_host(stack, "mlflow:5000") == 200
     assert status_for_host(stack, "localhost:5000") == 200
     assert status_for_host(stack, "elsewhere.example") == 403
-
-
-def mlflow(stack: Stack, path: str) -> dict:
-    """What MLflow's API says."""
-    with urllib.request.urlopen(f"{stack.address(5000)}/api/2.0/mlflow/{path}") as reply:
-        return json.load(reply)
-
-
-def status_for_host(stack: Stack, host: str) -> int:
-    """The status of MLflow's answer to who asks for `host`."""
-    place = f"{stack.address(5000)}/api/2.0/mlflow/experiments/get-by-name?experiment_name=Default"
-    request = urllib.request.Request(place, headers={"Host": host})
-    try:
-        with urllib.request.urlopen(request) as reply:
-            return reply.status
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code
 
 
 def objects(stack: Stack) -> list[str]:
