@@ -86,7 +86,7 @@ def start(stack: Stack) -> None:
     # Webserver and daemon wait for the location in compose.yaml; they need not, and this is faster.
     for service in ("mlflow", "location", "webserver", "daemon"):
         stack.start(service)
-    for service in ("mlflow", "location", "webserver", "daemon"):
+    for service in ("mlflow", "location", "webserver"):
         stack.await_healthy(service)
 
 

@@ -14,7 +14,11 @@ from tests.integration.conftest import PROJECT, write_recipe
 from tests.integration.graphql import ENDED, Dagster
 from tests.integration.mlflow import runs
 
-pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("quickstart")]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.timeout(900),
+    pytest.mark.usefixtures("quickstart"),
+]
 
 PARTITION = {"dagster/partition": "train"}
 
@@ -81,6 +85,7 @@ def test_training_goes_on_while_mlflow_is_gone(stack: Stack, dagster: Dagster) -
     [of_mlflow] = until(
         "the training has a run of MLflow's",
         lambda: [each for each in runs(stack) if each["info"]["run_id"] not in known],
+        200,
     )
     stack.kill("mlflow")
     assert dagster.status(run) not in ENDED

@@ -14,7 +14,7 @@ from tests.integration.mlflow import ask, status_for_host
 
 REST = ["corpus", "eval_queries", "stage_rust", "model", "metrics", "report"]
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 
 @pytest.mark.usefixtures("quickstart")
@@ -22,9 +22,9 @@ def test_the_quickstart_is_made_through_the_webserver(stack: Stack, dagster: Dag
     assert dagster.locations() == {"provender": "RepositoryLocation"}
     made = dagster.materialized()
     for name in PER_SOURCE:
-        assert sorted(map(str, made[name])) == sorted(SOURCES)
+        assert set(made[name]) == set(SOURCES)
     for name in REST:
-        assert made[name] == [None]
+        assert set(made[name]) == {None}
     assert stack.path("/lake/reports/report.html").is_file()
     manifest = json.loads(stack.path("/lake/models/stage_rust/manifest.json").read_text())
     assert manifest["tracking"]["missing"] == 0
@@ -33,6 +33,8 @@ def test_the_quickstart_is_made_through_the_webserver(stack: Stack, dagster: Dag
     assert {each["key"]: each["value"] for each in run["data"]["params"]}["stage"] == "rust"
     assert run["info"]["artifact_uri"].startswith("mlflow-artifacts:/")
     assert any(key.endswith("model.safetensors") for key in objects(stack))
+    for service in ("postgres", "mlflow", "location", "webserver", "daemon"):
+        stack.await_healthy(service)
     # DAGSTER_HOME is read-only in its container.
     assert {each.name for each in stack.path("/opt/dagster").iterdir()} == {
         *("dagster.yaml", "workspace.yaml")
