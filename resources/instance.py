@@ -59,9 +59,7 @@ class _Patience(CreateEnginePlugin):
 plugins.register(_PLUGIN, __name__, _Patience.__name__)
 
 
-def _connect(
-    dialect: Dialect, _record: Any, arguments: list[Any], keywords: dict[str, Any]
-) -> Any:
+def _connect(dialect: Dialect, _record: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
     """A connection, once there is a database.
 
     Raises:

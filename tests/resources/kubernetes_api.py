@@ -15,7 +15,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).parents[2]
-_PODS = re.compile(r"/api/v1/namespaces/(?P<namespace>[^/]+)/pods(?:/(?P<name>[^/]+))?(?P<log>/log)?")
+_PODS = re.compile(
+    r"/api/v1/namespaces/(?P<namespace>[^/]+)/pods(?:/(?P<name>[^/]+))?(?P<log>/log)?"
+)
 
 
 def _now() -> str:
@@ -101,11 +103,11 @@ class Cluster:
 class _Handler(BaseHTTPRequestHandler):
     of: Cluster
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self._answer(self.of.create(self._asked()["namespace"], body))
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         asked = self._asked()
         if not asked["log"]:
             self._answer({"kind": "PodList", "apiVersion": "v1", "items": [self.of.pod()]})
@@ -119,7 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(f"{_now()} ".encode() + line)
         process.wait()
 
-    def do_DELETE(self) -> None:  # noqa: N802
+    def do_DELETE(self) -> None:
         self.of.deleted.append(self._asked()["name"])
         self._answer({"kind": "Status", "apiVersion": "v1", "status": "Success"})
 
