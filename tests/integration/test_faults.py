@@ -94,7 +94,7 @@ def test_training_goes_on_while_mlflow_is_gone(stack: Stack, dagster: Dagster) -
     write_recipe(stack.path(PROJECT))
 
     manifest = json.loads(stack.path("/lake/models/stage_rust/manifest.json").read_text())
-    assert len(manifest["history"]) == 600
+    assert [each["step"] for each in manifest["history"]] == list(range(500))
     tracked = manifest["tracking"]
     assert tracked["run_id"] == of_mlflow["info"]["run_id"]
     assert tracked["missing"] > 0
