@@ -7,17 +7,21 @@ export DAGSTER_HOME := $(CURDIR)/.dagster
 export DAGSTER_DISABLE_TELEMETRY := 1
 export PROVENDER_LAKE ?= $(CURDIR)/lake
 
-.PHONY: demo test lint ui bench clean help
+.PHONY: demo test test-integration lint ui bench clean help
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 demo: $(STAMP) ## sources -> corpus -> model -> table and report, in minutes
 	@$(BIN)/provender demo
 
 test: $(STAMP) ## every test, with coverage, on all cores
 	@$(BIN)/pytest -n auto --maxprocesses 4 --cov --cov-report=term
+
+test-integration: $(STAMP) ## the stack of docker/compose.yaml as processes on loopback, and its faults
+	@sh tests/integration/install_postgres.sh
+	@$(BIN)/pytest -m integration tests/integration
 
 lint: $(STAMP) ## ruff, pyright, import floors
 	@$(BIN)/ruff check .

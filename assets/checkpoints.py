@@ -102,7 +102,8 @@ def _stage(name: StageName) -> dg.AssetsDefinition:
             )
         manifest = _manifest(lake, place)
         after = _version(lake, place)
-        link = tracking.run_link(manifest["tracking"].get("run_id", ""))
+        link = tracking.run_link(manifest["tracking"])
+        missing = manifest["tracking"].get("missing", 0)
         kept = manifest["retention"]
         return dg.MaterializeResult(
             data_version=dg.DataVersion(after),
@@ -119,6 +120,7 @@ def _stage(name: StageName) -> dg.AssetsDefinition:
                 "made_from": dg.MetadataValue.md(lineage(manifest)),
                 "config": dg.MetadataValue.json(manifest["config"]),
                 **({"mlflow_run": dg.MetadataValue.url(link)} if link else {}),
+                **({"not_in_mlflow": missing} if missing else {}),
             },
             check_results=[
                 dg.AssetCheckResult(

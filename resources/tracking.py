@@ -52,11 +52,17 @@ class Tracking(dg.ConfigurableResource):
 
         return MlflowClient(tracking_uri=self.uri)
 
-    def run_link(self, run_id: str) -> str | None:
-        """The address of a run in the MLflow UI that `make ui` starts; null for an unknown run."""
+    def run_link(self, tracked: Mapping[str, Any]) -> str | None:
+        """The address, in the MLflow UI that `make ui` starts, of the run that a manifest's `tracking` names.
+
+        Null where it names none. MLflow itself, which may be gone, is asked only for a checkpoint of before
+        the manifest kept the experiment.
+        """
+        run_id = tracked.get("run_id")
         if not run_id:
             return None
-        return self._link(self.client().get_run(run_id).info.experiment_id, run_id)
+        experiment = tracked.get("experiment_id")
+        return self._link(experiment or self.client().get_run(run_id).info.experiment_id, run_id)
 
     def registered(self, name: str, version: str) -> str | None:
         """The address of the run of the data set `name` in this `version`; null if none is known.

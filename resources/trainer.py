@@ -1,6 +1,12 @@
-"""Training in a process of its own: Dagster launches `python -m training.run` through Pipes."""
+"""Training in a process of its own: Dagster launches `python -m training.run` through Pipes.
 
+On this machine by default; in a pod on Kubernetes where PROVENDER_TRAINING_POD names a file that describes
+one (resources/pods.py).
+"""
+
+import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -9,10 +15,15 @@ from resources.project import ROOT
 
 
 class Trainer(dg.ConfigurableResource):
-    """Launches training. DDP relaunches its command line, so it never runs inside a step."""
+    """Launches training. DDP relaunches its command line, so it never runs inside a step.
+
+    Attributes:
+        pod: a file of `resources.pods.TrainingPod`; empty: PROVENDER_TRAINING_POD, else no pod.
+    """
 
     pipes: dg.ResourceDependency[dg.PipesSubprocessClient]
     python: str = sys.executable
+    pod: str = ""
 
     def run(
         self,
@@ -30,14 +41,15 @@ class Trainer(dg.ConfigurableResource):
 
         Raises:
             dagster.Failure: the command failed; its own message is in the run's log.
+            ProvenderError: as `resources.pods.run`.
         """
         command = [
-            *(self.python, "-m", "training.run", "--config", str(curriculum), "--stage", stage),
+            *("-m", "training.run", "--config", str(curriculum), "--stage", stage),
             *("--corpus", str(corpus), "--output", str(models), "--tracking-uri", tracking_uri),
             *("--valid", str(valid), "--judged", str(judged)),
             *("--tag", f"dagster.run_id={context.run.run_id}"),
         ]
-        self.pipes.run(context=context, command=command, cwd=str(ROOT))
+        self._launch(context, command)
 
     def mine(
         self,
@@ -53,9 +65,20 @@ class Trainer(dg.ConfigurableResource):
 
         Raises:
             dagster.Failure: the command failed; its own message is in the run's log.
+            ProvenderError: as `resources.pods.run`.
         """
         command = [
-            *(self.python, "-m", "training.mine", "--config", str(curriculum), "--stage", stage),
+            *("-m", "training.mine", "--config", str(curriculum), "--stage", stage),
             *("--corpus", str(corpus), "--models", str(models), "--output", str(output)),
         ]
-        self.pipes.run(context=context, command=command, cwd=str(ROOT))
+        self._launch(context, command)
+
+    def _launch(self, context: dg.AssetExecutionContext, arguments: Sequence[str]) -> None:
+        pod = self.pod or os.environ.get("PROVENDER_TRAINING_POD")
+        if pod:
+            from resources import pods
+
+            pods.run(context, ["python", *arguments], Path(pod))
+        else:
+            command = [self.python, *arguments]
+            self.pipes.run(context=context, command=command, cwd=str(ROOT))

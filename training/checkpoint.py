@@ -177,7 +177,7 @@ def manifest(
     looks: Sequence[dict[str, float]],
     retention: dict[str, Any] | None,
     speed: dict[str, float],
-    tracking: dict[str, str],
+    tracking: dict[str, Any],
 ) -> dict[str, Any]:
     """What `manifest.json` holds (design: weights plus a JSON manifest).
 
@@ -185,6 +185,7 @@ def manifest(
         drawn: positions of the pairs that were trained on.
         parent: the base model: a name, a folder, or the checkpoint of the stage before.
         looks, retention, speed: of `training/looks.py` and `training/retention.py`.
+        tracking: of `training/patient.py`; empty without MLflow.
     """
     before = _before(Path(parent))
     return {

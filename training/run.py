@@ -118,6 +118,7 @@ def _fit(
         return None
     if tracking and fitted.retention:
         tracking.log_metrics(fitted.retention.metrics())
+    tracked = tracking.settle() if tracking else {}
     last = fitted.history[-1]
     result = manifest(
         recipe,
@@ -131,7 +132,7 @@ def _fit(
         looks=fitted.looks,
         retention=fitted.retention.as_dict() if fitted.retention else None,
         speed=fitted.speed,
-        tracking={"run_id": tracking.run_id or ""} if tracking else {},
+        tracking=tracked,
     )
     with replacing_folder(stage.output) as folder:
         adapter_of(fitted.encoder).save_pretrained(str(folder / "adapter"), safe_serialization=True)
@@ -153,9 +154,23 @@ def _tracking(recipe: Recipe, stage: Stage, data: str, work: Path) -> Any:
     known = work / "mlflow_run_id"
     run_id = known.read_text(encoding="utf-8") if known.is_file() else None
     tags = {**dict(stage.tags), "data_version": data, "corpus": str(stage.corpus)}
-    logger = mlflow_logger(recipe, stage.tracking_uri, tags, run_id)
-    write_text(str(logger.run_id), known)
-    return logger
+    return mlflow_logger(
+        recipe,
+        stage.tracking_uri,
+        tags,
+        run_id,
+        begun=lambda run_id: write_text(run_id, known),
+        tell=_warn,
+    )
+
+
+def _warn(message: str) -> None:
+    """To the terminal, and to the log of the Dagster run that launched this one."""
+    print(f"note: {message}", file=sys.stderr, flush=True)
+    if "DAGSTER_PIPES_CONTEXT" in os.environ:
+        from dagster_pipes import PipesContext
+
+        PipesContext.get().log.warning(message)
 
 
 def _rank() -> int:

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training.recipe import Recipe
 
 if TYPE_CHECKING:
-    from lightning.pytorch.loggers import MLFlowLogger
+    from training.patient import PatientLogger
 
 EXPERIMENT = "provender"
 
 
 def mlflow_logger(
-    recipe: Recipe, tracking_uri: str, tags: dict[str, str], run_id: str | None = None
-) -> MLFlowLogger:
-    """A started MLflow run for `recipe`, its parameters logged; the run `run_id` where it exists."""
-    from lightning.pytorch.loggers import MLFlowLogger
+    recipe: Recipe,
+    tracking_uri: str,
+    tags: dict[str, str],
+    run_id: str | None = None,
+    *,
+    begun: Callable[[str], None],
+    tell: Callable[[str], None],
+) -> PatientLogger:
+    """A logger for `recipe` with its parameters; it starts a run, or goes on in the run `run_id`.
 
-    logger = MLFlowLogger(
+    Args:
+        begun: called with the run's id as soon as MLflow has given one.
+        tell: called with a message when MLflow goes, and when it comes back.
+    """
+    # Its client would ask a server that is gone for four minutes.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+    from training.patient import PatientLogger
+
+    logger = PatientLogger(
+        begun,
+        tell,
         experiment_name=EXPERIMENT,
         run_name=f"stage_{recipe.stage}",
         tracking_uri=tracking_uri,

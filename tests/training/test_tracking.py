@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import shutil
+import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.tiny import pair, tiny_recipe, write_corpus, write_recipe
 from training.checkpoint import data_version, read_manifest
+from training.patient import PatientLogger
 from training.run import main
+from training.tracking import mlflow_logger
 
 
 def test_a_tracked_run_has_parameters_metrics_and_tags(
@@ -76,3 +81,107 @@ def test_artifacts_stand_beside_a_local_database_only() -> None:
 
     assert artifacts("sqlite:////data/mlflow.db") == "file:///data/artifacts"
     assert artifacts("http://127.0.0.1:5000") is None
+
+
+class Outage:
+    """MLflow's client, which answers as long as `up`."""
+
+    def __init__(self, logger: PatientLogger) -> None:
+        self._client = logger.experiment
+        self.up = True
+
+    def __getattr__(self, name: str) -> Any:
+        from mlflow.exceptions import MlflowException
+
+        if not self.up:
+            raise MlflowException("API request to http://me:secret@mlflow failed: refused")
+        return getattr(self._client, name)
+
+
+@pytest.fixture
+def logger(
+    tiny_model: Path, mlflow_database: Path, tmp_path: Path, told: list[str]
+) -> PatientLogger:
+    """A logger on a database of its own; `told` has what it begins and says."""
+    uri = f"sqlite:///{shutil.copy(mlflow_database, tmp_path / 'mlflow.db')}"
+    return mlflow_logger(
+        tiny_recipe(tiny_model), uri, {}, begun=lambda run: told.append("begun"), tell=told.append
+    )
+
+
+@pytest.fixture
+def told() -> list[str]:
+    return []
+
+
+def test_what_mlflow_misses_is_logged_when_it_is_back(
+    logger: PatientLogger, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.patient._PAUSE_S", 0.0)
+    client = Outage(logger)
+    monkeypatch.setattr(logger, "_mlflow_client", client)
+    logger.log_metrics({"loss": 3.0}, 1)
+    client.up = False
+    for step in range(2, 1302):
+        logger.log_metrics({"loss": 2.0}, step)
+    assert logger.missing == 1300
+    client.up = True
+    logger.log_metrics({"loss": 1.0}, 1302)
+    assert logger.missing == 0
+    begun, gone, back = told
+    assert begun == "begun"
+    assert gone.startswith("MLflow does not answer; training goes on and logs later")
+    assert "secret" not in gone
+    assert back == "MLflow is back; it has what was logged meanwhile."
+
+    history = client.get_metric_history(logger.run_id, "loss")
+    assert [point.step for point in history] == list(range(1, 1303))
+    assert client.get_run(logger.run_id).info.status == "RUNNING"
+    logger.finalize("success")
+    assert client.get_run(logger.run_id).info.status == "FINISHED"
+    assert logger.settle()["missing"] == 0
+
+
+def test_an_end_that_mlflow_missed_is_told_with_the_rest(
+    logger: PatientLogger, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Outage(logger)
+    monkeypatch.setattr(logger, "_mlflow_client", client)
+    client.up = False
+    logger.log_metrics({"loss": 3.0, "rate": 0.5}, 1)
+    logger.finalize("success")
+    tracked = logger.settle()
+    assert tracked["run_id"] == logger.run_id
+    assert tracked["missing"] == 2
+    assert told[-1].startswith("MLflow did not come back: 2 values are not in it.")
+    client.up = True
+    assert logger.settle()["missing"] == 0
+    assert client.get_run(logger.run_id).info.status == "FINISHED"
+    assert client.get_run(logger.run_id).data.metrics == {"loss": 3.0, "rate": 0.5}
+
+
+def test_what_mlflow_refuses_is_no_outage(logger: PatientLogger) -> None:
+    from mlflow.exceptions import MlflowException
+
+    with pytest.raises(MlflowException, match="Changing param values"):
+        logger.log_hyperparams({"stage": "another"})
+
+
+def test_training_needs_no_mlflow_that_answers(
+    tiny_model: Path, corpus: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # bound, and listening to nobody
+        uri = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        arguments = [
+            *("--config", str(write_recipe(tmp_path / "recipe.yaml", tiny_recipe(tiny_model)))),
+            *("--corpus", str(corpus), "--output", str(tmp_path / "stage"), "--tracking-uri", uri),
+        ]
+        assert main(arguments) == 0
+    said = capfd.readouterr().err
+    assert said.count("note: MLflow does not answer; training goes on") == 1
+    manifest = read_manifest(tmp_path / "stage")
+    tracked = manifest["tracking"]
+    assert (tracked["run_id"], tracked["experiment_id"]) == ("", "")
+    assert tracked["missing"] > len(manifest["history"]) == 12
+    assert f"{tracked['missing']} values are not in it" in said

@@ -1,0 +1,103 @@
+"""What a part of the stack that dies costs: nothing that was made, and no run that is shown wrongly."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.integration.compose import Stack, until
+from tests.integration.conftest import PROJECT, write_recipe
+from tests.integration.graphql import ENDED, Dagster
+from tests.integration.mlflow import runs
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.timeout(900),
+    pytest.mark.usefixtures("quickstart"),
+]
+
+PARTITION = {"dagster/partition": "train"}
+
+
+@pytest.fixture
+def tables(stack: Stack) -> Callable[[], dict[str, str]]:
+    """Gives every table of the lake with a hash of its bytes."""
+
+    def found() -> dict[str, str]:
+        lake = stack.path("/lake")
+        return {
+            str(path.relative_to(lake)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(lake.rglob("*.parquet"))
+        }
+
+    return found
+
+
+def test_postgres_is_gone_while_a_run_goes_on(
+    stack: Stack, dagster: Dagster, tables: Callable[[], dict[str, str]]
+) -> None:
+    before = tables()
+    run = dagster.launch("ingest", tags=PARTITION)
+    dagster.await_status(run, "STARTED")
+    stack.kill("postgres")
+    time.sleep(10)  # longer than Dagster alone would wait
+    stack.restart("postgres")
+    dagster.await_status(run, "SUCCESS")
+    assert tables() == before
+    for service in ("location", "webserver", "daemon"):
+        stack.await_healthy(service)
+    dagster.await_status(dagster.launch("ingest", tags=PARTITION), "SUCCESS")
+
+
+def test_a_run_whose_code_server_was_killed_is_run_again(
+    stack: Stack, dagster: Dagster, tables: Callable[[], dict[str, str]]
+) -> None:
+    before = tables()
+    run = dagster.launch("ingest", tags=PARTITION)
+    dagster.await_status(run, "STARTED")
+    stack.kill("location")
+    stack.restart("location")
+    dagster.await_status(run, "FAILURE")
+    assert any("its server no longer has its process" in each for each in dagster.messages(run))
+    again = until("it is run again", lambda: dagster.runs(**{"dagster/parent_run_id": run}))
+    dagster.await_status(again[0]["runId"], "SUCCESS")
+    assert tables() == before
+
+
+def test_a_daemon_that_comes_back_goes_on_with_the_queue(stack: Stack, dagster: Dagster) -> None:
+    stack.kill("daemon")
+    run = dagster.launch("ingest", tags=PARTITION)
+    time.sleep(5)
+    assert dagster.status(run) == "QUEUED"
+    stack.start("daemon")
+    dagster.await_status(run, "SUCCESS")
+    stack.await_healthy("daemon")
+
+
+def test_training_goes_on_while_mlflow_is_gone(stack: Stack, dagster: Dagster) -> None:
+    known = {each["info"]["run_id"] for each in runs(stack)}
+    write_recipe(stack.path(PROJECT), seed=1, epochs=100)
+    run = dagster.launch("__ASSET_JOB", "stage_rust")
+    [of_mlflow] = until(
+        "the training has a run of MLflow's",
+        lambda: [each for each in runs(stack) if each["info"]["run_id"] not in known],
+        200,
+    )
+    stack.kill("mlflow")
+    assert dagster.status(run) not in ENDED
+    dagster.await_status(run, "SUCCESS", patience_s=200)
+    stack.restart("mlflow")
+    write_recipe(stack.path(PROJECT))
+
+    manifest = json.loads(stack.path("/lake/models/stage_rust/manifest.json").read_text())
+    assert [each["step"] for each in manifest["history"]] == list(range(500))
+    tracked = manifest["tracking"]
+    assert tracked["run_id"] == of_mlflow["info"]["run_id"]
+    assert tracked["missing"] > 0
+    told = [each for each in dagster.messages(run) if each.startswith("MLflow ")]
+    assert told[0].startswith("MLflow does not answer; training goes on and logs later")
+    assert told[-1].startswith(f"MLflow did not come back: {tracked['missing']} values")

@@ -1,0 +1,59 @@
+"""The quickstart through the webserver of the stack that docker/compose.yaml describes."""
+
+from __future__ import annotations
+
+import json
+
+import boto3
+import pytest
+
+from tests.integration.compose import Stack
+from tests.integration.conftest import PER_SOURCE, SOURCES
+from tests.integration.graphql import Dagster
+from tests.integration.mlflow import ask, status_for_host
+
+REST = ["corpus", "eval_queries", "stage_rust", "model", "metrics", "report"]
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+
+
+@pytest.mark.usefixtures("quickstart")
+def test_the_quickstart_is_made_through_the_webserver(stack: Stack, dagster: Dagster) -> None:
+    assert dagster.locations() == {"provender": "RepositoryLocation"}
+    made = dagster.materialized()
+    for name in PER_SOURCE:
+        assert set(made[name]) == set(SOURCES)
+    for name in REST:
+        assert set(made[name]) == {None}
+    assert stack.path("/lake/reports/report.html").is_file()
+    manifest = json.loads(stack.path("/lake/models/stage_rust/manifest.json").read_text())
+    assert manifest["tracking"]["missing"] == 0
+    run = ask(stack, f"runs/get?run_id={manifest['tracking']['run_id']}")["run"]
+    assert run["info"]["status"] == "FINISHED"
+    assert {each["key"]: each["value"] for each in run["data"]["params"]}["stage"] == "rust"
+    assert run["info"]["artifact_uri"].startswith("mlflow-artifacts:/")
+    assert any(key.endswith("model.safetensors") for key in objects(stack))
+    for service in ("postgres", "mlflow", "location", "webserver", "daemon"):
+        stack.await_healthy(service)
+    # DAGSTER_HOME is read-only in its container.
+    assert {each.name for each in stack.path("/opt/dagster").iterdir()} == {
+        *("dagster.yaml", "workspace.yaml")
+    }
+
+
+def test_mlflow_answers_to_its_own_names_only(stack: Stack) -> None:
+    assert status_for_host(stack, "mlflow:5000") == 200
+    assert status_for_host(stack, "localhost:5000") == 200
+    assert status_for_host(stack, "elsewhere.example") == 403
+
+
+def objects(stack: Stack) -> list[str]:
+    """The keys in the bucket."""
+    client = boto3.client(
+        "s3",
+        endpoint_url=stack.address(8333),
+        aws_access_key_id="any",
+        aws_secret_access_key="any",
+        region_name="us-east-1",
+    )
+    return [each["Key"] for each in client.list_objects_v2(Bucket="mlflow").get("Contents", [])]
