@@ -115,7 +115,8 @@ def _evaluate(
 ) -> Rows:
     """The rows of each table. The tuned model is compared with each one that is `beside` it, too."""
     from common.device import pick
-    from evaluation import compare, tables
+    from evaluation import compare
+    from evaluation.slices import slices
 
     sets = [_read_sets(lake, name) for name in set_names() if _is_asked(lake, name)]
     if not sets:
@@ -134,10 +135,10 @@ def _evaluate(
     ]
     tests = [test for _, test in sets]
     return {
-        METRICS: (tables.summary(runs), schema.METRICS),
-        DIFFERENCES: (tables.differences(runs, compared), schema.DIFFERENCES),
-        RANKS: (tables.per_query_rows(runs, tests), schema.RANKS),
-        SLICES: (tables.slices(runs, tests), schema.SLICES),
+        METRICS: (compare.summary(runs), schema.METRICS),
+        DIFFERENCES: (compare.differences(runs, compared), schema.DIFFERENCES),
+        RANKS: (compare.per_query_rows(runs, tests), schema.RANKS),
+        SLICES: (slices(runs, tests), schema.SLICES),
     }
 
 

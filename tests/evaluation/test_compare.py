@@ -17,14 +17,18 @@ from evaluation.bm25f import bm25f_scores
 from evaluation.compare import (
     ALPHAS,
     EvalSet,
+    Run,
     best_documents,
     choose_alpha,
     compare,
+    differences,
+    per_query_rows,
     read_set,
     scores_of,
+    summary,
 )
 from evaluation.documents import fields
-from evaluation.metrics import per_query, ranks
+from evaluation.metrics import NAMES, corrected, estimate, paired_difference, per_query, ranks
 from evaluation.retrieve import (
     encode,
     min_max_fusion,
@@ -339,3 +343,125 @@ def test_what_comes_first_is_an_answer_exactly_where_its_rank_is_one() -> None:
     assert [top in columns for (top, _), columns in zip(best, answers, strict=True)] == first
     assert [top == gold for top, gold in best] == first
     assert 20 < sum(first) < 180
+
+
+# Rows
+
+
+ASKED = EvalSet(
+    name="test",
+    form="code",
+    query_ids=["a", "b", "c"],
+    queries=["qa", "qb", "qc"],
+    styles=["what", "what", "symptom"],
+    dialects=[None, "kani", "kani"],
+    documents=[],
+    answers=[],
+    fields=[],
+)
+
+
+def _runs() -> list[Run]:
+    good = [np.array([1]), np.array([1]), np.array([2, 3])]
+    bad = [np.array([4]), np.array([1]), np.array([12, 20])]
+    return [
+        Run("test", "tuned", "hybrid", 0.65, good),
+        Run("test", "base", "semantic", None, bad),
+    ]
+
+
+def test_summary_has_a_row_for_each_run_and_metric() -> None:
+    rows = summary(_runs())
+    assert [(row["system"], row["metric"]) for row in rows] == [
+        (system, metric) for system in ("tuned", "base") for metric in NAMES
+    ]
+    found = estimate(np.array([1.0, 1.0, 0.5]))
+    assert rows[1] == {
+        "eval_set": "test",
+        "system": "tuned",
+        "mode": "hybrid",
+        "alpha": 0.65,
+        "metric": "MRR",
+        "mean": pytest.approx(2.5 / 3),
+        "low": found.low,
+        "high": found.high,
+        "queries": 3,
+    }
+    assert rows[len(NAMES)]["alpha"] is None
+
+
+def test_differences_are_paired_by_query() -> None:
+    rows = differences(_runs(), [(("tuned", "hybrid"), ("base", "semantic"))])
+    assert [row["metric"] for row in rows] == list(NAMES)
+    found = paired_difference(np.array([1, 1, 1 / 2]), np.array([1 / 4, 1, 1 / 12]))
+    assert rows[1] == {
+        "eval_set": "test",
+        "system": "tuned hybrid",
+        "against": "base semantic",
+        "metric": "MRR",
+        "difference": pytest.approx((3 / 4 + 5 / 12) / 3),
+        "low": found.low,
+        "high": found.high,
+        "p": pytest.approx(0.5),  # two of three queries differ: one in two draws of signs
+        "q": 1.0,  # other metrics differ in one query or none, and correct this one up
+    }
+
+
+def test_differences_are_corrected_for_all_that_were_compared() -> None:
+    generator = np.random.default_rng(2)
+    better = [np.array([1]) for _ in range(30)]
+    worse = [np.array([int(rank)]) for rank in generator.integers(1, 9, 30)]
+    runs = [
+        Run("test", name, "semantic", None, found)
+        for name, found in (("a", better), ("b", worse), ("c", worse))
+    ]
+    pairs: list[Any] = [
+        (("a", "semantic"), ("b", "semantic")),
+        (("b", "semantic"), ("c", "semantic")),
+    ]
+    rows = differences(runs, pairs)
+    assert [row["p"] for row in rows[len(NAMES) :]] == [1.0] * len(NAMES)
+    first = [row for row in rows[: len(NAMES)] if not row["metric"].startswith("recall")]
+    assert all(row["p"] < 0.01 for row in first)
+    assert [row["q"] for row in rows] == corrected([row["p"] for row in rows])
+    assert all(row["q"] >= row["p"] for row in rows)
+
+
+def test_differences_are_of_the_sets_that_have_both() -> None:
+    pairs: list[Any] = [(("tuned", "hybrid"), ("base", "semantic"))]
+    other = [Run("formal", "tuned", "hybrid", 0.5, [np.array([1])])]
+    assert {row["eval_set"] for row in differences(_runs() + other, pairs)} == {"test"}
+    assert differences(other, pairs) == []
+
+
+def test_per_query_rows_hold_the_rank_of_the_best_answer() -> None:
+    rows = per_query_rows(_runs(), [ASKED])
+    assert [(row["system"], row["query_id"], row["rank"]) for row in rows] == [
+        *(("tuned", "a", 1), ("tuned", "b", 1), ("tuned", "c", 2)),
+        *(("base", "a", 4), ("base", "b", 1), ("base", "c", 12)),
+    ]
+    assert rows[5] == {
+        "eval_set": "test",
+        "system": "base",
+        "mode": "semantic",
+        "query_id": "c",
+        "query": "qc",
+        "style": "symptom",
+        "dialect": "kani",
+        "rank": 12,
+        "top": None,
+        "gold": None,
+    }
+
+
+def test_per_query_rows_name_what_came_first_where_the_units_are_known() -> None:
+    asked = replace(
+        TEST, queries=["qa", "qb"], query_ids=["a", "b"], styles=["what"] * 2, dialects=[None] * 2
+    )
+    found = [np.array([2]), np.array([1])]
+    run = Run("test", "tuned", "semantic", None, found, np.array([[3, 1], [0, 0]]))
+    unknown = [(row["top"], row["gold"]) for row in per_query_rows([run], [asked])]
+    assert unknown == [(None, None)] * 2
+    asked = replace(asked, unit_ids=["u0", "u1", "u2", "u3"])
+    rows = per_query_rows([run], [asked])
+    assert [(row["top"], row["gold"]) for row in rows] == [("u3", "u1"), ("u0", "u0")]

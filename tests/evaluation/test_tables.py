@@ -1,191 +1,266 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 
-from evaluation.compare import EvalSet, Run
-from evaluation.metrics import NAMES, corrected, estimate, paired_difference
-from evaluation.tables import differences, per_query_rows, slices, summary
-
-ASKED = EvalSet(
-    name="test",
-    form="code",
-    query_ids=["a", "b", "c"],
-    queries=["qa", "qb", "qc"],
-    styles=["what", "what", "symptom"],
-    dialects=[None, "kani", "kani"],
-    documents=[],
-    answers=[],
-    fields=[],
+from evaluation.settings import Expected, Target
+from evaluation.tables import (
+    comparable,
+    expected,
+    headline,
+    named,
+    results,
+    slices,
+    targets,
+    verdict,
 )
 
 
-def _runs() -> list[Run]:
-    good = [np.array([1]), np.array([1]), np.array([2, 3])]
-    bad = [np.array([4]), np.array([1]), np.array([12, 20])]
+def _metric(
+    system: str, mode: str, mean: float, metric: str = "MRR", **changes: Any
+) -> dict[str, Any]:
+    row = {"eval_set": "judged_test", "system": system, "mode": mode, "metric": metric}
+    return {**row, "mean": mean, "low": mean - 0.1, "high": mean + 0.1, "queries": 10} | changes
+
+
+def _both(system: str, mode: str, p1: float, mrr: float, **changes: Any) -> list[dict[str, Any]]:
     return [
-        Run("test", "tuned", "hybrid", 0.65, good),
-        Run("test", "base", "semantic", None, bad),
+        _metric(system, mode, p1, "P@1", **changes),
+        _metric(system, mode, mrr, "MRR", **changes),
     ]
 
 
-def test_summary_has_a_row_for_each_run_and_metric() -> None:
-    rows = summary(_runs())
-    assert [(row["system"], row["metric"]) for row in rows] == [
-        (system, metric) for system in ("tuned", "base") for metric in NAMES
+def _rank(query: str, system: str, rank: int, **changes: Any) -> dict[str, Any]:
+    mode = "lexical" if system == "bm25" else "semantic"
+    row = {"eval_set": "judged_test", "system": system, "mode": mode, "query_id": query}
+    return {**row, "style": "what", "rank": rank} | changes
+
+
+def _stage(name: str, pairs: int) -> dict[str, Any]:
+    return {"stage": name, "sources": [{"pairs": pairs}], "retention": None}
+
+
+MANIFEST: dict[str, Any] = {
+    **_stage("formal", 4),
+    "lineage": [_stage("rust", 2), _stage("general", 1)],
+}
+
+
+def test_a_set_that_nobody_named_keeps_its_own_name() -> None:
+    assert (named("judged_test"), named("other_test")) == ("Judged: Rust", "other_test")
+
+
+# Headline
+
+
+def test_the_headline_leaves_out_what_was_not_measured() -> None:
+    metrics = [_metric("tuned", "semantic", 0.5), _metric("tuned", "semantic", 0.4, "P@1")]
+    assert headline(metrics, []) == [
+        {
+            "name": "Judged: Rust",
+            "queries": 10,
+            "bm25": None,
+            "base": None,
+            "tuned": 0.5,
+            "hybrid": None,
+            "difference": None,
+        }
     ]
-    found = estimate(np.array([1.0, 1.0, 0.5]))
-    assert rows[1] == {
-        "eval_set": "test",
-        "system": "tuned",
-        "mode": "hybrid",
-        "alpha": 0.65,
-        "metric": "MRR",
-        "mean": pytest.approx(2.5 / 3),
-        "low": found.low,
-        "high": found.high,
-        "queries": 3,
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "q", "said"),
+    [
+        (0.01, 0.2, 0.05, "better"),
+        (0.01, 0.2, 0.051, "no difference shown"),
+        (0.0, 0.2, 0.01, "no difference shown"),
+        (-0.2, 0.0, 0.01, "no difference shown"),
+        (-0.2, -0.01, 0.01, "worse"),
+    ],
+)
+def test_a_difference_is_one_where_interval_and_corrected_test_agree(
+    low: float, high: float, q: float, said: str
+) -> None:
+    assert verdict({"low": low, "high": high, "q": q}) == said
+
+
+def test_what_was_not_compared_has_no_verdict() -> None:
+    assert verdict(None) == "not compared"
+
+
+# Results
+
+
+def test_results_are_bm25_base_stages_and_tuned_in_this_order() -> None:
+    metrics = [
+        *_both("bm25", "lexical", 0.1, 0.2),
+        *_both("tuned", "semantic", 0.5, 0.6),
+        *_both("tuned", "rrf", 0.9, 0.9),
+        *_both("base", "semantic", 0.3, 0.4),
+        *_both("unixcoder", "semantic", 0.2, 0.3),
+    ]
+    ranks = [_rank("a", "tuned", 1), _rank("b", "tuned", 4)]
+    found = results(metrics, MANIFEST, {"rust": ranks})
+    assert [(row["model"], row["pairs"], row["mode"], row["cells"]) for row in found] == [
+        ("unixcoder", None, "semantic", [{"P@1": 0.2, "MRR": 0.3}]),
+        ("bm25", 0, "lexical", [{"P@1": 0.1, "MRR": 0.2}]),
+        ("base", 0, "semantic", [{"P@1": 0.3, "MRR": 0.4}]),
+        ("stage:rust", 3, "semantic", [{"P@1": 0.5, "MRR": 0.625}]),
+        ("tuned", 7, "semantic", [{"P@1": 0.5, "MRR": 0.6}]),
+    ]
+
+
+def test_a_set_that_a_model_was_not_asked_has_an_empty_cell() -> None:
+    metrics = [
+        *_both("base", "semantic", 0.3, 0.4),
+        *_both("tuned", "semantic", 0.5, 0.6),
+        *_both("tuned", "semantic", 0.7, 0.8, eval_set="doc_test"),
+    ]
+    base, tuned = results(metrics, MANIFEST, {})
+    assert base["cells"] == [{"P@1": 0.3, "MRR": 0.4}, None]
+    assert tuned["cells"] == [{"P@1": 0.5, "MRR": 0.6}, {"P@1": 0.7, "MRR": 0.8}]
+
+
+def test_an_earlier_evaluation_counts_for_the_sets_that_are_the_same() -> None:
+    now = [
+        _rank("a", "bm25", 3),
+        _rank("b", "bm25", 5, eval_set="doc_test"),
+        _rank("a", "tuned", 9),
+    ]
+    then = [
+        *(_rank("a", "bm25", 3), _rank("a", "tuned", 2), _rank("a", "base", 4)),
+        *(_rank("b", "bm25", 6, eval_set="doc_test"), _rank("b", "tuned", 1, eval_set="doc_test")),
+    ]
+    assert comparable(now, then) == [then[1]]
+    assert comparable(now, [*then, _rank("c", "bm25", 1)]) == []  # it was asked more
+    assert comparable([], then) == []
+
+
+# Expected results
+
+RUST = Expected(name="Rust", domain="rust", eval_set="judged_test", phases=[0.75, 0.85, 0.92, 0.9])
+
+
+def _expected(manifest: dict[str, Any], tuned: float, sets: list[str]) -> dict[str, Any]:
+    metrics = [
+        *_both("base", "semantic", 0.3, 0.4),
+        *_both("tuned", "semantic", 0.1, tuned),
+        *_both("tuned", "hybrid", 0.1, 0.99),
+    ]
+    rows = results(metrics, manifest, {})
+    [found] = expected([RUST], rows, {"sets": sets, "manifest": manifest})
+    return found
+
+
+@pytest.mark.parametrize(
+    ("tuned", "state"), [(0.9, "met"), (0.899, "missed by 0.001"), (0.5, "missed by 0.400")]
+)
+def test_the_end_is_held_against_the_plan(tuned: float, state: str) -> None:
+    found = _expected(MANIFEST, tuned, ["judged_test"])
+    assert found["plan"] == [0.75, 0.85, 0.92, 0.9]
+    assert found["rows"] == [{"name": "judged test queries", "cells": [0.4, None, None, tuned]}]
+    assert found["state"] == state
+
+
+def test_a_model_whose_last_stage_is_rust_says_nothing_of_the_third_phase() -> None:
+    found = _expected({**_stage("rust", 2), "lineage": []}, 0.95, ["judged_test"])
+    assert found["rows"][0]["cells"] == [0.4, None, 0.95, None]
+    assert found["state"] == "not measured"
+
+
+def test_queries_that_nobody_asked_are_not_measured() -> None:
+    found = _expected(MANIFEST, 0.95, ["doc_test"])
+    assert found["rows"][0]["cells"] == [None] * 4
+    assert found["state"] == "not measured"
+
+
+def test_phases_between_are_shown_by_validation_queries() -> None:
+    def kept(values: dict[str, list[float]]) -> dict[str, Any]:
+        rows = [
+            {"scale": float(scale), "domain": "rust", "kind": kind, "MRR": value}
+            for kind, both in values.items()
+            for scale, value in enumerate(both)
+        ]
+        return {"scale": 1.0, "rows": rows}
+
+    manifest = {
+        **_stage("rust", 2),
+        "retention": kept({"typed": [0.5, 0.6], "doc": [0.3, 0.2], "judged": [0.25, 0.75]}),
+        "lineage": [
+            {
+                **_stage("general", 1),
+                "retention": kept({"typed": [0.4, 0.5], "doc": [0.2, 0.3], "judged": [0.1, 0.25]}),
+            }
+        ],
     }
-    assert rows[len(NAMES)]["alpha"] is None
+    judged, others = _expected(manifest, 0.5, ["judged_test"])["rows"][1:]
+    assert judged == {"name": "judged validation queries", "cells": [0.1, 0.25, 0.75, None]}
+    assert others["name"] == "validation pairs"
+    assert others["cells"][:3] == pytest.approx([0.3, 0.4, 0.4])
+    assert others["cells"][3] is None
 
 
-def test_differences_are_paired_by_query() -> None:
-    rows = differences(_runs(), [(("tuned", "hybrid"), ("base", "semantic"))])
-    assert [row["metric"] for row in rows] == list(NAMES)
-    found = paired_difference(np.array([1, 1, 1 / 2]), np.array([1 / 4, 1, 1 / 12]))
-    assert rows[1] == {
-        "eval_set": "test",
-        "system": "tuned hybrid",
-        "against": "base semantic",
-        "metric": "MRR",
-        "difference": pytest.approx((3 / 4 + 5 / 12) / 3),
-        "low": found.low,
-        "high": found.high,
-        "p": pytest.approx(0.5),  # two of three queries differ: one in two draws of signs
-        "q": 1.0,  # other metrics differ in one query or none, and correct this one up
-    }
+# Targets
 
 
-def test_differences_are_corrected_for_all_that_were_compared() -> None:
-    generator = np.random.default_rng(2)
-    better = [np.array([1]) for _ in range(30)]
-    worse = [np.array([int(rank)]) for rank in generator.integers(1, 9, 30)]
-    runs = [
-        Run("test", name, "semantic", None, found)
-        for name, found in (("a", better), ("b", worse), ("c", worse))
+def test_a_target_over_several_sets_counts_every_query_once() -> None:
+    metrics = [
+        _metric("tuned", "hybrid", 0.5, "P@1", queries=30),
+        _metric("tuned", "hybrid", 0.9, "P@1", queries=10, eval_set="judged_formal_test"),
+        _metric("tuned", "semantic", 0.1, "P@1"),
+        _metric("base", "hybrid", 0.1, "P@1"),
+        _metric("tuned", "hybrid", 0.1, "MRR"),
     ]
-    pairs: list[Any] = [
-        (("a", "semantic"), ("b", "semantic")),
-        (("b", "semantic"), ("c", "semantic")),
+    sets = ["judged_test", "judged_formal_test", "judged_personal_test"]
+    figures = [Target(name="Hybrid", eval_sets=sets, metric="P@1", at_least=0.6)]
+    assert targets(figures, metrics) == [
+        {
+            "name": "Hybrid",
+            "mode": "hybrid",
+            "target": 0.6,
+            "measured": pytest.approx(0.6),
+            "interval": None,
+            "state": "met",
+            "sets": ["Judged: Rust", "Judged: formal"],
+            "queries": 40,
+        }
     ]
-    rows = differences(runs, pairs)
-    assert [row["p"] for row in rows[len(NAMES) :]] == [1.0] * len(NAMES)
-    first = [row for row in rows[: len(NAMES)] if not row["metric"].startswith("recall")]
-    assert all(row["p"] < 0.01 for row in first)
-    assert [row["q"] for row in rows] == corrected([row["p"] for row in rows])
-    assert all(row["q"] >= row["p"] for row in rows)
 
 
-def test_differences_are_of_the_sets_that_have_both() -> None:
-    pairs: list[Any] = [(("tuned", "hybrid"), ("base", "semantic"))]
-    other = [Run("formal", "tuned", "hybrid", 0.5, [np.array([1])])]
-    assert {row["eval_set"] for row in differences(_runs() + other, pairs)} == {"test"}
-    assert differences(other, pairs) == []
+def test_a_target_over_one_set_has_its_interval() -> None:
+    figures = [Target(name="Rust", eval_sets=["judged_test"], metric="P@1", at_least=0.6)]
+    [row] = targets(figures, [_metric("tuned", "hybrid", 0.5, "P@1")])
+    assert (row["interval"], row["state"]) == ((0.4, 0.6), "missed by 0.100")
 
 
-def test_per_query_rows_hold_the_rank_of_the_best_answer() -> None:
-    rows = per_query_rows(_runs(), [ASKED])
-    assert [(row["system"], row["query_id"], row["rank"]) for row in rows] == [
-        *(("tuned", "a", 1), ("tuned", "b", 1), ("tuned", "c", 2)),
-        *(("base", "a", 4), ("base", "b", 1), ("base", "c", 12)),
-    ]
-    assert rows[5] == {
-        "eval_set": "test",
-        "system": "base",
-        "mode": "semantic",
-        "query_id": "c",
-        "query": "qc",
-        "style": "symptom",
-        "dialect": "kani",
-        "rank": 12,
-        "top": None,
-        "gold": None,
-    }
-
-
-def test_per_query_rows_name_what_came_first_where_the_units_are_known() -> None:
-    asked = replace(
-        ASKED, queries=["qa", "qb"], query_ids=["a", "b"], styles=["what"] * 2, dialects=[None] * 2
-    )
-    found = [np.array([2]), np.array([1])]
-    run = Run("test", "tuned", "semantic", None, found, np.array([[3, 1], [0, 0]]))
-    unknown = [(row["top"], row["gold"]) for row in per_query_rows([run], [asked])]
-    assert unknown == [(None, None)] * 2
-    asked = replace(asked, unit_ids=["u0", "u1", "u2", "u3"])
-    rows = per_query_rows([run], [asked])
-    assert [(row["top"], row["gold"]) for row in rows] == [("u3", "u1"), ("u0", "u0")]
+def test_a_target_of_which_nothing_was_measured_is_neither_met_nor_missed() -> None:
+    figures = [Target(name="Mine", eval_sets=["judged_personal_test"], metric="P@1", at_least=0)]
+    [row] = targets(figures, [_metric("tuned", "hybrid", 0.5, "P@1")])
+    assert (row["measured"], row["state"], row["sets"]) == (None, "not measured", [])
 
 
 # Slices
 
 
-CUT = EvalSet(
-    name="test",
-    form="code",
-    query_ids=["a", "b", "c", "d"],
-    queries=["qa", "qb", "qc", "qd"],
-    styles=["what", "symptom", "what", "what"],
-    dialects=[None, "kani", "kani", "verus"],
-    documents=[],
-    answers=[],
-    fields=[],
-)
-RANKS = [np.array([1]), np.array([4]), np.array([2, 3]), np.array([12])]
-RUN = Run("test", "tuned", "semantic", None, RANKS)
+def test_a_slice_compares_the_queries_that_both_were_asked() -> None:
+    ranks = [
+        *(_rank("a", "base", 4), _rank("a", "tuned", 1)),
+        *(_rank("b", "base", 2), _rank("b", "tuned", 2)),
+        *(_rank("c", "tuned", 1), _rank("d", "bm25", 1)),
+        _rank("a", "tuned", 9, mode="hybrid"),
+        *(_rank("e", "base", 1, style="symptom"), _rank("e", "tuned", 1, style="symptom")),
+    ]
+    what, symptom = slices(ranks, "style")
+    assert (what["name"], what["value"], what["queries"]) == ("Judged: Rust", "what", 2)
+    assert what["base"] == {"P@1": 0.0, "MRR": 0.375}
+    assert what["tuned"] == {"P@1": 0.5, "MRR": 0.75}
+    assert what["difference"]["difference"] == 0.375
+    assert (symptom["value"], symptom["queries"]) == ("symptom", 1)
 
 
-def _of(rows: list[dict[str, Any]], metric: str) -> dict[tuple[str, str], tuple[float, int]]:
-    return {
-        (row["slice"], row["value"]): (row["mean"], row["queries"])
-        for row in rows
-        if row["metric"] == metric
-    }
-
-
-def test_a_set_is_cut_by_dialect_and_by_style() -> None:
-    found = _of(slices([RUN], [CUT]), "MRR")
-    assert found == {
-        ("dialect", "kani"): (pytest.approx(3 / 8), 2),
-        ("dialect", "none"): (1.0, 1),
-        ("dialect", "verus"): (pytest.approx(1 / 12), 1),
-        ("style", "symptom"): (0.25, 1),
-        ("style", "what"): (pytest.approx((1 + 1 / 2 + 1 / 12) / 3), 3),
-    }
-
-
-def test_every_metric_has_a_row_with_its_interval() -> None:
-    rows = [row for row in slices([RUN], [CUT]) if row["value"] == "what"]
-    assert [row["metric"] for row in rows] == list(NAMES)
-    interval = estimate(np.array([1, 1 / 2, 1 / 12]))
-    assert rows[1] == {
-        "eval_set": "test",
-        "slice": "style",
-        "value": "what",
-        "system": "tuned",
-        "mode": "semantic",
-        "metric": "MRR",
-        "mean": interval.mean,
-        "low": interval.low,
-        "high": interval.high,
-        "queries": 3,
-    }
-
-
-def test_slices_of_several_answers_count_all_of_them() -> None:
-    # Not to be had from the rank of the best answer alone.
-    assert _of(slices([RUN], [CUT]), "recall@5")["dialect", "kani"] == (1.0, 2)
-    late = Run("test", "base", "semantic", None, [*RANKS[:2], np.array([2, 30]), RANKS[3]])
-    assert _of(slices([late], [CUT]), "recall@5")["dialect", "kani"] == (0.75, 2)
+def test_queries_without_a_dialect_are_in_no_slice_of_it() -> None:
+    assert slices([_rank("a", "base", 4), _rank("a", "tuned", 1)], "dialect") == []
+    ranks = [_rank("a", system, 2, dialect="kani") for system in ("base", "tuned")]
+    ranks += [_rank("b", system, 2, dialect=None) for system in ("base", "tuned")]
+    assert [(row["value"], row["queries"]) for row in slices(ranks, "dialect")] == [("kani", 1)]
