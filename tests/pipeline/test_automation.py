@@ -131,11 +131,13 @@ def world() -> Iterator[World]:
         yield settled(instance)
 
 
-def settled(instance: dg.DagsterInstance) -> World:
+def settled(instance: dg.DagsterInstance, *, trained: bool = True) -> World:
     made = World(instance)
     made.add("a", "b")
     for name in "ab":
         made.ingest(name, tags=BY_HAND)
+    if trained:
+        made.start("train_curriculum")
     made.look("a b")
     assert made.tick() == set()  # nothing of what was there before it was switched on
     return made
@@ -173,6 +175,7 @@ def test_a_source_that_is_new_is_followed_by_one_run(world: World) -> None:
 
 
 def test_rows_that_no_evaluation_asks_about_cost_no_evaluation(world: World) -> None:
+    world.start("evaluate")
     world.ingest("a", "readme_pairs", rows="new")
     assert world.settle() == [["corpus", "promotion", "report"]]
 
@@ -286,6 +289,13 @@ def test_a_clock_that_steps_back_neither_repeats_nor_loses_a_change(world: World
     assert world.settle() == [CHAIN]
     world.now = None
     assert world.settle() == []
+
+
+def test_without_a_model_there_is_a_corpus_and_no_evaluation_that_fails() -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        world = settled(instance, trained=False)
+        world.ingest("a", "units", rows="new")
+        assert world.settle() == [["corpus", "eval_queries"]]
 
 
 def test_a_corpus_is_trained_on_where_the_config_says_so(
