@@ -27,10 +27,11 @@ from resources.tracking import Tracking
 VARIABLES = frozenset(
     f"PROVENDER_{name}"
     for name in (
-        "AUTOMATION BENCHMARKS CURRICULUM DATASETS EVALUATION LAKE OPTOUT PROFILE SOURCES STAGES"
+        "AUTOMATION BENCHMARKS CURRICULUM DATASETS EVALUATION EXECUTOR LAKE LOCATION_HOST LOCATION_PORT"
+        " OPTOUT PROFILE QUERIES SOURCES STAGES TRAINING_POD"
     ).split()
 )
-"""Every variable of the environment that something here reads."""
+"""Every variable of the environment that something here or in docker/ reads."""
 
 _GIT = (2, 29)
 """`git fetch --stdin` came with it."""
@@ -122,6 +123,7 @@ def config() -> Said:
         lambda: project.load_splits(project.load_manifest()),
         *(project.load_policy, project.load_optouts, project.load_quality, project.load_stages),
         *(project.load_datasets, project.load_targets, project.load_evaluation, load_automation),
+        project.queries_path,
     ]
     wrong = 0
     for load in files:

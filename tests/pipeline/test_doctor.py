@@ -55,7 +55,8 @@ def test_a_variable_that_nothing_reads_is_named_with_the_nearest_and_the_exit_co
 def test_every_variable_that_the_product_reads_is_known() -> None:
     folders = ("common", "corpus", "training", "evaluation", "resources", "assets", "pipeline")
     texts = [path.read_text("utf-8") for each in folders for path in (ROOT / each).rglob("*.py")]
-    read = {name for text in texts for name in re.findall(r'"(PROVENDER_[A-Z_]+)"', text)}
+    texts += [path.read_text("utf-8") for path in (ROOT / "docker").glob("*.yaml")]
+    read = {name for text in texts for name in re.findall(r"\b(PROVENDER_[A-Z_]+)\b", text)}
     assert read == doctor.VARIABLES
 
 
