@@ -102,8 +102,9 @@ def _stage(name: StageName) -> dg.AssetsDefinition:
             )
         manifest = _manifest(lake, place)
         after = _version(lake, place)
-        link = tracking.run_link(manifest["tracking"])
-        missing = manifest["tracking"].get("missing", 0)
+        tracked = manifest["tracking"]
+        link = tracking.run_link(tracked.get("run_id", ""), tracked.get("experiment_id", ""))
+        missing = tracked.get("missing", 0)
         kept = manifest["retention"]
         return dg.MaterializeResult(
             data_version=dg.DataVersion(after),

@@ -52,16 +52,13 @@ class Tracking(dg.ConfigurableResource):
 
         return MlflowClient(tracking_uri=self.uri)
 
-    def run_link(self, tracked: Mapping[str, Any]) -> str | None:
-        """The address, in the MLflow UI that `make ui` starts, of the run that a manifest's `tracking` names.
+    def run_link(self, run_id: str, experiment: str = "") -> str | None:
+        """The address of a run in the MLflow UI that `make ui` starts; null for an unknown run.
 
-        Null where it names none. MLflow itself, which may be gone, is asked only for a checkpoint of before
-        the manifest kept the experiment.
+        MLflow itself, which may be gone, is asked only where the `experiment` is not known.
         """
-        run_id = tracked.get("run_id")
         if not run_id:
             return None
-        experiment = tracked.get("experiment_id")
         return self._link(experiment or self.client().get_run(run_id).info.experiment_id, run_id)
 
     def registered(self, name: str, version: str) -> str | None:

@@ -14,6 +14,7 @@ from lightning.pytorch.loggers import MLFlowLogger
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 _PAUSE_S = 60.0
 """Between two tries while MLflow is gone."""
@@ -92,9 +93,9 @@ class PatientLogger(MLFlowLogger):
             return
         try:
             self._give()
-        except MlflowException as error:
-            if error.get_http_status_code() < 500:  # it is there, and refuses
-                raise
+        except (MlflowException, SQLAlchemyError) as error:  # it lets some of a database through
+            if isinstance(error, MlflowException) and error.get_http_status_code() < 500:
+                raise  # it is there, and refuses
             self._next_try = time.monotonic() + _PAUSE_S
             if not self._gone:
                 said = re.sub("//[^/@ ]*@", "//", str(error).splitlines()[0])  # no credentials

@@ -48,7 +48,7 @@ def test_a_data_set_is_the_input_of_a_run_of_its_own(
 
     client = tracking.client()
     run = client.get_run(link.rsplit("/", 1)[1])
-    assert link == tracking.run_link({"run_id": run.info.run_id})
+    assert link == tracking.run_link(run.info.run_id)
     experiment = client.get_experiment(run.info.experiment_id)
     assert experiment.name == "provender"
     assert experiment.artifact_location == (tmp_path / "lake/mlflow/artifacts").as_uri()
