@@ -38,7 +38,7 @@ def followers(settings: Automation) -> set[dg.AssetKey]:
     return set(keys)
 
 
-def follows(key: dg.AssetKey) -> dg.AutomationCondition:
+def follows(key: dg.AssetKey, settings: Automation) -> dg.AutomationCondition:
     """When the asset `key` is made again."""
     cause = C.any_deps_match(
         # The same rows made anew, as after a commit that touched no code, start nothing.
@@ -63,11 +63,9 @@ def follows(key: dg.AssetKey) -> dg.AutomationCondition:
     # for all of them: it would go first, and what comes after it and others twice.
     sources = C.asset_matches("corpus", C.any_deps_in_progress())
     # A change in the midst of a run is one more run after it, and a model is evaluated once it is trained.
-    evaluation = reduce(
-        or_, (C.asset_matches(name, C.in_progress()) for name in (*_EVALUATED, "model"))
-    )
-    # Nothing is made from what is being made.
-    ready = ~sources & ~evaluation & ~C.any_deps_in_progress()
+    awaited = sorted({*followers(settings), dg.AssetKey("model")})
+    making = reduce(or_, (C.asset_matches(each, C.in_progress()) for each in awaited))
+    ready = ~sources & ~making
     if key.to_user_string() not in _OF_MANIFEST:
         # Where nobody has trained yet there is no model to evaluate, and no failed run every week to tell it.
         # Corpus and queries ask nothing of the kind: one source in a hundred always lacks its tables.
@@ -82,7 +80,7 @@ def automated(spec: dg.AssetSpec) -> dg.AssetSpec:
         overdue = dg.FreshnessPolicy.time_window(timedelta(days=settings.overdue_days))
         return spec.replace_attributes(freshness_policy=overdue)
     if spec.key in followers(settings):
-        return spec.replace_attributes(automation_condition=follows(spec.key))
+        return spec.replace_attributes(automation_condition=follows(spec.key, settings))
     return spec
 
 

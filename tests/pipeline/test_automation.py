@@ -104,13 +104,13 @@ class World:
         self._cursor = done.cursor
         return {key.to_user_string() for key in self.assets if done.get_num_requested(key)}
 
-    def run(self, names: set[str]) -> list[str]:
+    def run(self, names: set[str], *, tags: Mapping[str, str] = TAGS) -> list[str]:
         """The run that the daemon starts for what it requested: what it made, in order."""
         keys = [dg.AssetKey(name.split("/")) for name in names]
         job = self.definitions.resolve_implicit_job_def_def_for_assets(keys)
         assert job is not None
         result = job.execute_in_process(
-            instance=self.instance, asset_selection=keys, tags=TAGS, raise_on_error=False
+            instance=self.instance, asset_selection=keys, tags=dict(tags), raise_on_error=False
         )
         events = result.get_asset_materialization_events()
         return [each.asset_key.to_user_string() for each in events if each.asset_key]
@@ -298,11 +298,28 @@ def test_without_a_model_there_is_a_corpus_and_no_evaluation_that_fails() -> Non
         assert world.settle() == [["corpus", "eval_queries"]]
 
 
-def test_a_corpus_is_trained_on_where_the_config_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def _train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "automation.yaml").write_text("train: true\n", encoding="utf-8")
     monkeypatch.setenv("PROVENDER_AUTOMATION", str(tmp_path / "automation.yaml"))
+
+
+@pytest.mark.usefixtures("_train")
+def test_a_stage_that_somebody_trains_is_awaited_before_the_next_corpus() -> None:
+    asked: list[set[str]] = []
+    with dg.DagsterInstance.ephemeral() as instance:
+        world = settled(instance)
+        world.ingest("a", "units", rows="new")
+        world.during = lambda _: asked.append(world.tick())
+        world.run({"stage_general"}, tags=BY_HAND)
+        world.during = lambda _: None
+        assert asked == [set()]
+        [made] = world.settle()
+    assert set(CHAIN) < set(made)
+
+
+@pytest.mark.usefixtures("_train")
+def test_a_corpus_is_trained_on_where_the_config_says_so() -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         world = settled(instance)
         world.ingest("a", "units", rows="new")
