@@ -204,7 +204,7 @@ def logged(lake: Lake, tracking: Tracking, run: str, html: str) -> dict[str, Any
         try:
             with few_retries():
                 tracking.client().log_text(run, html, REPORT[-1])
-                note = {"of": of, "link": tracking.run_link({"run_id": run})}
+                note = {"of": of, "link": tracking.run_link(run)}
         except (MlflowException, SQLAlchemyError, OSError) as error:
             return {"mlflow_not_logged": str(tracking.explained(error, "the report"))}
         write_json(note, place)

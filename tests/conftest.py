@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,6 +36,19 @@ def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
     MlflowClient(tracking_uri=f"sqlite:///{place}").search_experiments()
     return place
+
+
+@pytest.fixture(autouse=True)
+def _no_instance_of_before() -> Iterator[None]:
+    """Dagster remembers the storage of the instance entered last, and that of one entered twice for good.
+
+    The next test would ask an instance that is gone.
+    """
+    yield
+    if "dagster" in sys.modules:
+        from dagster._core.storage.defs_state.base import _current_storage
+
+        _current_storage.set(None)
 
 
 @pytest.fixture

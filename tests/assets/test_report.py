@@ -234,7 +234,7 @@ def test_the_page_is_an_artifact_of_the_run_that_trained_the_model(
 ) -> None:
     tracking, run = tracked
     told = materialized(lake)
-    assert told["mlflow_run"] == tracking.run_link({"run_id": run})
+    assert told["mlflow_run"] == tracking.run_link(run)
     kept = tracking.client().download_artifacts(run, "report.html", str(lake.path()))
     assert Path(kept).read_text(encoding="utf-8") == lake.path(*REPORT).read_text(encoding="utf-8")
 

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from sentence_transformers import MultiVectorEncoder
 
 from common.errors import ProvenderError
+from common.hashing import digest_file
 from tests.tiny import tiny_recipe
 from tests.training.layouts import write_stage
 from training import formats, parity
@@ -61,7 +62,12 @@ def test_a_merged_model_is_safetensors_only(checkpoint: Path, tmp_path: Path) ->
 def test_a_merged_model_carries_the_manifest(checkpoint: Path, tmp_path: Path) -> None:
     manifest = export(checkpoint, tmp_path / "model").manifest
     assert manifest == json.loads((checkpoint / "manifest.json").read_text(encoding="utf-8"))
-    assert manifest == json.loads((tmp_path / "model/manifest.json").read_text(encoding="utf-8"))
+    carried = json.loads((tmp_path / "model/manifest.json").read_text(encoding="utf-8"))
+    stated = carried.pop("export")
+    assert carried == manifest
+    weights = tmp_path / "model" / "model.safetensors"
+    assert stated["sha256"] == {weights.name: digest_file(weights)}
+    assert (stated["format"], 0 <= stated["parity"] <= 1e-5) == ("sentence-transformers", True)
 
 
 def test_a_merged_model_carries_the_list_of_its_files(checkpoint: Path, tmp_path: Path) -> None:
