@@ -40,6 +40,8 @@ bench: $(STAMP) ## throughput as ratios measured in one run; MILLION=1 for two m
 	$(if $(MILLION),@$(BIN)/python -m tests.benchmarks.corpus --million)
 	@$(BIN)/python -m tests.benchmarks.peers
 	@$(BIN)/python -m tests.benchmarks.training
+	@$(BIN)/python -m tests.benchmarks.retrieval
+	@$(BIN)/python -m tests.benchmarks.search
 
 clean: ## remove what was installed and built; the lake stays unless LAKE=1
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .coverage .dagster
