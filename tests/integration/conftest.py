@@ -60,7 +60,7 @@ def dagster(stack: Stack) -> Dagster:
 
 @pytest.fixture(scope="session")
 def quickstart(dagster: Dagster) -> None:
-    """Every source ingested by one backfill, and the job `build`."""
+    """Every source ingested by one backfill, and the job `everything`."""
     backfill = dagster.backfill(PER_SOURCE, SOURCES)
 
     def done() -> bool:
@@ -69,7 +69,7 @@ def quickstart(dagster: Dagster) -> None:
         return status == "COMPLETED_SUCCESS"
 
     until("the backfill is done", done, 240)
-    dagster.await_status(dagster.launch("build"), "SUCCESS", patience_s=240)
+    dagster.await_status(dagster.launch("everything"), "SUCCESS", patience_s=240)
 
 
 def start(stack: Stack) -> None:
