@@ -122,6 +122,16 @@ def test_dagster_has_every_variable_that_its_files_ask_for() -> None:
             assert asked <= set(SERVICES[service]["environment"])
 
 
+def test_runs_are_queued_limited_and_retried_as_on_one_machine() -> None:
+    here, alone = (
+        yaml.safe_load((ROOT / folder / "dagster.yaml").read_text(encoding="utf-8"))
+        for folder in ("docker", "config")
+    )
+    for name in ("concurrency", "run_retries", "telemetry", "nux"):
+        assert here[name] == alone[name]
+    assert alone["run_monitoring"].items() <= here["run_monitoring"].items()
+
+
 def test_nothing_tells_anybody_how_it_is_used() -> None:
     assert yaml.safe_load((DOCKER / "dagster.yaml").read_text())["telemetry"] == {"enabled": False}
     for name in ("location", "location-gpu", "webserver", "daemon"):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipeline.jobs import PER_SOURCE
 from tests.integration import postgres
 from tests.integration.compose import HOST, ROOT, Stack, answers, example, secrets, until
 from tests.integration.graphql import Dagster
@@ -21,10 +22,6 @@ from tests.tiny import write_checkpoint, write_curriculum
 PROJECT = "/app/config/project"
 """Where the code location finds what the tests would have built."""
 SOURCES = ["train", "valid", "test"]
-PER_SOURCE = [
-    *("repos", "files", "units", "sections"),
-    *("doc_pairs", "path_pairs", "body_pairs", "readme_pairs", "proof_pairs"),
-]
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +58,10 @@ def dagster(stack: Stack) -> Dagster:
 @pytest.fixture(scope="session")
 def quickstart(dagster: Dagster) -> None:
     """Every source ingested by one backfill, and the job `everything`."""
-    backfill = dagster.backfill(PER_SOURCE, SOURCES)
+    until(
+        "a sensor has read the manifest", lambda: len(dagster.partitions("repos")) == len(SOURCES)
+    )
+    backfill = dagster.backfill([*PER_SOURCE], SOURCES)
 
     def done() -> bool:
         status = dagster.backfill_status(backfill)

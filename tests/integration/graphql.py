@@ -34,10 +34,16 @@ query ($filter: RunsFilter!) { runsOrError(filter: $filter) {
   ... on Runs { results { runId status jobName tags { key value } } } } }"""
 _LOGS = """
 query ($id: ID!) { logsForRun(runId: $id) {
-  ... on EventConnection { events { ... on MessageEvent { message level } } } } }"""
+  ... on EventConnection { events {
+    ... on MessageEvent { message }
+    ... on ExecutionStepFailureEvent { error { message causes { message } } }
+  } } } }"""
 _ASSETS = """
 query { assetsOrError { ... on AssetConnection { nodes {
   key { path } assetMaterializations { partition runId } } } } }"""
+_PARTITIONS = """
+query ($asset: AssetKeyInput!) { assetNodeOrError(assetKey: $asset) {
+  ... on AssetNode { partitionKeys } } }"""
 _LOCATIONS = """
 query { workspaceOrError { ... on Workspace { locationEntries {
   name loadStatus locationOrLoadError { __typename ... on PythonError { message } } } } } }"""
@@ -106,8 +112,13 @@ class Dagster:
         return until(f"{run} is {' or '.join(sorted(expected))}", reached, patience_s)
 
     def messages(self, run: str) -> list[str]:
-        """The messages of the run's log, oldest first."""
-        return [each["message"] for each in self.ask(_LOGS, id=run)["events"] if each]
+        """The messages of the run's log, oldest first, with the reasons of steps that failed."""
+        found = []
+        for event in self.ask(_LOGS, id=run)["events"]:
+            error = event.get("error") or {}
+            reasons = [error, *error.get("causes", ())]
+            found += [each["message"] for each in (event, *reasons) if each.get("message")]
+        return found
 
     def materialized(self) -> dict[str, list[str | None]]:
         """The partitions of each asset's materializations, null for one without."""
@@ -118,6 +129,9 @@ class Dagster:
             for node in self.ask(_ASSETS)["nodes"]
             if node["assetMaterializations"]
         }
+
+    def partitions(self, asset: str) -> list[str]:
+        return self.ask(_PARTITIONS, asset={"path": [asset]})["partitionKeys"]
 
     def locations(self) -> dict[str, str]:
         """What became of loading each code location."""

@@ -7,8 +7,9 @@ import json
 import boto3
 import pytest
 
+from pipeline.jobs import PER_SOURCE
 from tests.integration.compose import Stack
-from tests.integration.conftest import PER_SOURCE, SOURCES
+from tests.integration.conftest import SOURCES
 from tests.integration.graphql import Dagster
 from tests.integration.mlflow import ask, status_for_host
 
