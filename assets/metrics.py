@@ -8,7 +8,7 @@ import polars as pl
 import pyarrow as pa
 
 from assets.checkpoints import MODEL
-from assets.common import OWNERS, markdown_table, told, versions
+from assets.common import GPU, OWNERS, markdown_table, told, versions
 from assets.eval_queries import pool_of, queries_of, set_names
 from assets.systems import BASE, TUNED, champion, loaders, others
 from common.errors import ProvenderError
@@ -41,6 +41,7 @@ VERSION = "3"
     group_name="evaluation",
     kinds={"pytorch", "parquet", "mlflow"},
     owners=OWNERS,
+    pool=GPU,
     code_version=VERSION,
 )
 def metrics(

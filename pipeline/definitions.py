@@ -27,6 +27,7 @@ from pipeline.automation import automated, follow_changes
 from pipeline.jobs import JOBS
 from pipeline.schedules import weekly_refresh
 from pipeline.sensors import follow_manifest, tell_failures
+from resources.executor import chosen
 from resources.lake import Lake
 from resources.project import Project
 from resources.registry import Registry
@@ -76,9 +77,7 @@ def build_definitions(overrides: Mapping[str, Any] | None = None) -> dg.Definiti
         schedules=[weekly_refresh],
         sensors=[follow_manifest, follow_changes, tell_failures],
         resources=resources,
-        # Steps are short next to the 3 s that a process of their own would need to start; training,
-        # which is not, runs in its own process anyway.
-        executor=dg.in_process_executor,
+        executor=chosen(),
     )
 
 

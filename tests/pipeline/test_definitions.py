@@ -74,3 +74,12 @@ def test_a_resource_can_be_replaced(tmp_path) -> None:
     resources = build_definitions({"lake": other}).resources
     assert resources is not None
     assert resources["lake"] is other
+
+
+def test_steps_go_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PROVENDER_EXECUTOR", raising=False)
+    assert build_definitions().executor is dg.in_process_executor
+    monkeypatch.setenv("PROVENDER_EXECUTOR", "k8s_job")
+    executor = build_definitions().executor
+    assert isinstance(executor, dg.ExecutorDefinition)
+    assert executor.name == "k8s"
