@@ -125,9 +125,12 @@ def decided(lake: Lake, project: Project, registry: Registry) -> "list[Gate]":
 
 
 def read_decision(lake: Lake) -> dict[str, Any] | None:
-    """What the last materialization of `promotion` found; null before the first."""
+    """What `promotion` found of the lake's model; null where it has not looked at this one."""
     path = lake.path(*DECISION)
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    if found and found["fingerprint"] != read_manifest(lake.path(*MODEL))["fingerprint"]:
+        return None
+    return found
 
 
 def told_decision(found: Mapping[str, Any]) -> str:
@@ -142,7 +145,7 @@ def told_decision(found: Mapping[str, Any]) -> str:
 
 
 def read_gates(lake: Lake) -> "list[Gate]":
-    """The gates of the last decision; none before the first."""
+    """The gates of the decision about the lake's model; none where there is no decision."""
     from evaluation.gates import Gate
 
     found = read_decision(lake)

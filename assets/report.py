@@ -11,7 +11,7 @@ from assets.common import OWNERS, markdown_table, of_source, told
 from assets.corpus import DROPS, SPLITS, place_of
 from assets.eval_queries import pool_of
 from assets.metrics import DIFFERENCES, METRICS, RANKS, REPORT, RUNS
-from assets.promotion import read_decision
+from assets.promotion import read_gates
 from common.atomic import write_json, write_text
 from common.hashing import digest
 from corpus.build import EVALUATED
@@ -67,15 +67,10 @@ def gathered(lake: Lake, project: Project) -> "Facts":
         ProvenderError: nothing was evaluated yet, or a table is missing.
     """
     from evaluation.gallery import worst
-    from evaluation.gates import Gate
     from evaluation.report import Facts
     from training.checkpoint import read_manifest
 
     manifest = read_manifest(lake.path(*MODEL))
-    decision = read_decision(lake)
-    # A decision about another model is none about this.
-    judged = decision and decision["fingerprint"] == manifest["fingerprint"]
-    gates = [Gate(**each) for each in decision["gates"]] if decision and judged else []
     metrics, differences, ranks = (
         lake.read(*place).to_dicts() for place in (METRICS, DIFFERENCES, RANKS)
     )
@@ -85,7 +80,7 @@ def gathered(lake: Lake, project: Project) -> "Facts":
         metrics=metrics,
         differences=differences,
         ranks=ranks,
-        gates=gates,
+        gates=read_gates(lake),
         manifest=manifest,
         pairs=pairs.group_by(by).len("pairs").sort(by).to_dicts(),
         kept_out=_kept_out(lake),
