@@ -8,6 +8,7 @@ from assets.common import GPU, OWNERS, markdown_table, told
 from assets.corpus import place_of
 from assets.datasets import names, to_train
 from assets.eval_queries import PLACE as JUDGED
+from assets.eval_queries import PLACES
 from common.hashing import digest, digest_file
 from common.stages import ORDER, StageName
 from resources.lake import Lake
@@ -29,6 +30,11 @@ LAST = list(CONFIGURED)[-1]
 def place_of_stage(name: str) -> tuple[str, ...]:
     """Where the checkpoint of a stage lies."""
     return ("models", f"stage_{name}")
+
+
+def place_of_negatives(name: str) -> tuple[str, ...]:
+    """The folder of a stage's negatives."""
+    return ("negatives", f"stage_{name}")
 
 
 def pairs_of_recipe(recipe: Recipe | None) -> dg.AssetDep:
@@ -90,6 +96,9 @@ def _stage(name: StageName) -> dg.AssetsDefinition:
         before = _version(lake, place)
         with told():
             recipe = project.load_stage(name)
+            # On S3: what training looks for below its folders.
+            for each in (*PLACES, *map(place_of_stage, ORDER), place_of_negatives(name)):
+                lake.path(*each)
             trainer.run(
                 context,
                 curriculum=project.curriculum_path(),
@@ -100,6 +109,7 @@ def _stage(name: StageName) -> dg.AssetsDefinition:
                 models=lake.path("models"),
                 tracking_uri=tracking.uri,
             )
+            lake.publish(*place)
         manifest = _manifest(lake, place)
         after = _version(lake, place)
         tracked = manifest["tracking"]
@@ -110,7 +120,7 @@ def _stage(name: StageName) -> dg.AssetsDefinition:
             data_version=dg.DataVersion(after),
             metadata={
                 "unchanged": before == after,
-                "dagster/uri": str(lake.path(*place)),
+                "dagster/uri": lake.uri(*place),
                 "base_model": manifest["parent"],
                 "trained_on": recipe.dataset or "corpus",
                 "steps": len(manifest["history"]),
@@ -156,13 +166,14 @@ def model(lake: Lake) -> dg.MaterializeResult:
             from training.merge import export
 
             export(lake.path(*place_of_stage(LAST)), lake.path(*MODEL))
+        lake.publish(*MODEL)
     weights = lake.path(*MODEL, "model.safetensors")
     manifest = _manifest(lake, MODEL)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(digest(stage, VERSION)),
         metadata={
             "unchanged": unchanged,
-            "dagster/uri": str(lake.path(*MODEL)),
+            "dagster/uri": lake.uri(*MODEL),
             "sha256": digest_file(weights),
             "parity": manifest["export"]["parity"],
             "bytes": weights.stat().st_size,

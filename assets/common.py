@@ -94,7 +94,7 @@ def describe(
         "dagster/row_count": stored.rows,
         "dagster/column_schema": dg.TableSchema(columns=columns),
         "dagster/column_lineage": column_lineage(asset),
-        "dagster/uri": str(stored.path),
+        "dagster/uri": stored.uri,
         "unchanged": unchanged,
         "preview": dg.MetadataValue.md(preview(frame)),
     }
@@ -141,7 +141,7 @@ def notice_of(lake: Lake, name: str, rows: pl.DataFrame) -> str:
 
 def versions(lake: Lake, *places: tuple[str, ...]) -> str:
     """One hash over the data versions of the tables at `places`; absent ones count as absent."""
-    found = [lake.stored(*place) for place in places]
+    found = lake.stored_all(places)
     return digest([each.data_version if each else None for each in found])
 
 

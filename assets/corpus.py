@@ -63,7 +63,7 @@ def corpus(lake: Lake, project: Project) -> dg.MaterializeResult:
             [*(digest_file(path) for path in JUDGED), *personal],
             [(path.name, digest_file(path)) for path in benchmarks.files(folder)] if folder else [],
         )
-        stored = [lake.stored(*place_of(split)) for split in SPLITS]
+        stored = lake.stored_all(place_of(split) for split in SPLITS)
         unchanged = all(each is not None and each.fingerprint == fingerprint for each in stored)
         signed = 0
         if not unchanged:
@@ -135,7 +135,7 @@ def trained_on(lake: Lake) -> dict[str, int]:
     """How many opted-out files each checkpoint of the lake was trained on, where there are any."""
     tombstones = lake.read_every("tombstones", schema.TOMBSTONES)
     found = {}
-    for place in sorted(lake.path("models").glob("*/provenance.parquet")):
+    for place in lake.every("models", "*/provenance.parquet"):
         blobs = pl.read_parquet(place, columns=["blob_sha"])
         count = blobs.join(tombstones, on="blob_sha", how="semi").height
         if count:

@@ -43,15 +43,15 @@ def datasets(
         skipped = out_of_reach(chosen, manifest)
         made = None if skipped else _made(lake, name, chosen, manifest.names)
     if made is None:
-        for path in files_of(lake, name):
-            path.unlink(missing_ok=True)
+        for place in places_of(name):
+            lake.remove(*place)
         context.log.warning(f"`{name}` is skipped: {skipped}.")
         context.log_event(dg.AssetObservation("datasets", partition=name, description=skipped))
         return
     stored, frame, unchanged = made
     with told():
         link = tracking.registered(name, stored.data_version) or tracking.register(
-            name, stored.data_version, stored.path, schema.CORPUS, _profile(frame, chosen)
+            name, stored.data_version, stored.uri, schema.CORPUS, _profile(frame, chosen)
         )
     yield dg.MaterializeResult(
         data_version=dg.DataVersion(stored.data_version),
@@ -60,7 +60,9 @@ def datasets(
             "languages": counts(frame, "language", "dialect", "pair_type"),
             "mean_query_chars": cards.mean_chars(frame, "query"),
             "mean_code_chars": cards.mean_chars(frame, "positive"),
-            **{end: dg.MetadataValue.path(path) for end, path in _beside(lake, name).items()},
+            **{
+                end: dg.MetadataValue.path(lake.uri(*place)) for end, place in _beside(name).items()
+            },
             "mlflow_run": dg.MetadataValue.url(link),
         },
     )
@@ -69,7 +71,7 @@ def datasets(
 def current(lake: Lake, name: str, chosen: DataSet, sources: list[str]) -> Stored | None:
     """The table of the data set `name` if the corpus and `chosen` would give the same today, else null."""
     stored = lake.stored(*place_of_set(name))
-    whole = all(path.is_file() for path in files_of(lake, name))
+    whole = all(lake.exists(*place) for place in places_of(name))
     fresh = stored is not None and stored.fingerprint == _fingerprint(lake, chosen, sources)
     return stored if whole and fresh else None
 
@@ -83,13 +85,13 @@ def to_train(lake: Lake, project: Project, name: str) -> Path:
     chosen, manifest = project.load_datasets().to_train(name), project.load_manifest()
     stored = current(lake, name, chosen, manifest.names)
     if stored is None:
-        there = lake.path(*place_of_set(name)).is_file()
+        there = lake.exists(*place_of_set(name))
         raise ProvenderError(
             f"The data set `{name}` {'is older than the corpus' if there else 'was not made yet'}.",
             where=f"{project.curriculum_path()}: stages",
             remedy=f"Run `provender datasets {name}`, or its partition of the job `datasets`.",
         )
-    return stored.path
+    return lake.path(*place_of_set(name))
 
 
 def place_of_set(name: str) -> tuple[str, ...]:
@@ -97,9 +99,9 @@ def place_of_set(name: str) -> tuple[str, ...]:
     return ("datasets", f"{name}.parquet")
 
 
-def files_of(lake: Lake, name: str) -> list[Path]:
+def places_of(name: str) -> list[tuple[str, ...]]:
     """Every file of the data set `name`."""
-    return [lake.path(*place_of_set(name)), *_beside(lake, name).values()]
+    return [place_of_set(name), *_beside(name).values()]
 
 
 def _made(
@@ -111,11 +113,13 @@ def _made(
     fingerprint = _fingerprint(lake, chosen, sources)
     corpus = pl.concat([lake.read(*place_of(split)) for split in dict.fromkeys(chosen.splits)])
     frame = select(corpus, chosen, name=name)
-    beside = _beside(lake, name)
+    beside = {ending: lake.path(*place) for ending, place in _beside(name).items()}
     write_jsonl(frame, beside["jsonl"], repeat=chosen.repeat_by_weight)
     write_text(cards.card(name, chosen, frame), beside["md"])
     write_json(cards.croissant(name, chosen, frame, beside["jsonl"]), beside["croissant.json"])
     write_text(notice_of(lake, name, frame), beside["NOTICE.md"])
+    for place in _beside(name).values():
+        lake.publish(*place)
     # Last: its fingerprint says that the others are there, too.
     stored = lake.write(frame, schema.CORPUS, *place_of_set(name), fingerprint=fingerprint)
     return stored, frame, False
@@ -141,5 +145,5 @@ def _profile(frame: pl.DataFrame, chosen: DataSet) -> dict[str, int | dict[str, 
     return {"pairs": frame.height, "jsonl_lines": lines, **counted}
 
 
-def _beside(lake: Lake, name: str) -> dict[str, Path]:
-    return {ending: lake.path("datasets", f"{name}.{ending}") for ending in _ENDINGS}
+def _beside(name: str) -> dict[str, tuple[str, ...]]:
+    return {ending: ("datasets", f"{name}.{ending}") for ending in _ENDINGS}

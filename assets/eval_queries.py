@@ -66,7 +66,7 @@ def pool_of(name: str, split: str) -> tuple[str, ...]:
     return (*PLACE, f"pool{own}_{split}.parquet")
 
 
-_PLACES = list(
+PLACES = list(
     dict.fromkeys(
         place
         for name in set_names()
@@ -114,7 +114,7 @@ def eval_queries(lake: Lake, project: Project) -> dg.MaterializeResult:
             *([each.model_dump() for each in personal], sorted(own)),
             [_VALID_UNITS, _VALID_QUERIES, _TEST_QUERIES],
         )
-        stored = [lake.stored(*place) for place in _PLACES]
+        stored = lake.stored_all(PLACES)
         unchanged = all(each is not None and each.fingerprint == fingerprint for each in stored)
         if not unchanged:
             for split in SPLITS:
@@ -127,7 +127,7 @@ def eval_queries(lake: Lake, project: Project) -> dg.MaterializeResult:
                 _write_personal(lake, asked, held, own, fingerprint)
     sets = {name: lake.read(*queries_of(name, "test")) for name in set_names()}
     return dg.MaterializeResult(
-        data_version=dg.DataVersion(versions(lake, *_PLACES)),
+        data_version=dg.DataVersion(versions(lake, *PLACES)),
         metadata={
             "unchanged": unchanged,
             "dagster/row_count": sum(frame.height for frame in sets.values()),

@@ -76,7 +76,7 @@ def metrics(
             *(_identities(found), settings.xtr_retrieved),
         )
         places = (METRICS, DIFFERENCES, RANKS, SLICES)
-        stored = [lake.stored(*place) for place in places]
+        stored = lake.stored_all(places)
         unchanged = all(each is not None and each.fingerprint == fingerprint for each in stored)
         if not unchanged:
             models = loaders(lake, manifest, found)

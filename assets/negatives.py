@@ -3,7 +3,14 @@
 import dagster as dg
 import polars as pl
 
-from assets.checkpoints import CONFIGURED, pairs_of_recipe, stages_before, to_train_on
+from assets.checkpoints import (
+    CONFIGURED,
+    pairs_of_recipe,
+    place_of_negatives,
+    place_of_stage,
+    stages_before,
+    to_train_on,
+)
 from assets.common import GPU, OWNERS, markdown_table, told
 from common.hashing import digest
 from common.stages import ORDER, StageName
@@ -13,11 +20,6 @@ from resources.trainer import Trainer
 
 VERSION = "1"
 _SHOWN = ["pair_id", "kind", "score", "positive_score", "file_context", "code"]
-
-
-def place_of_negatives(name: str) -> tuple[str, ...]:
-    """The folder of a stage's negatives."""
-    return ("negatives", f"stage_{name}")
 
 
 def _negatives(name: StageName) -> dg.AssetsDefinition:
@@ -44,6 +46,8 @@ def _negatives(name: StageName) -> dg.AssetsDefinition:
                     metadata={"asked_for": False, "unchanged": True},
                 )
             before = _version(lake, place)
+            for each in map(place_of_stage, ORDER):
+                lake.path(*each)
             trainer.mine(
                 context,
                 curriculum=project.curriculum_path(),
@@ -52,6 +56,7 @@ def _negatives(name: StageName) -> dg.AssetsDefinition:
                 models=lake.path("models"),
                 output=lake.path(*place),
             )
+            lake.publish(*place)
             from training.checkpoint import read_manifest
 
             manifest = read_manifest(lake.path(*place))
@@ -62,7 +67,7 @@ def _negatives(name: StageName) -> dg.AssetsDefinition:
             metadata={
                 "asked_for": True,
                 "unchanged": before == manifest["fingerprint"],
-                "dagster/uri": str(lake.path(*place)),
+                "dagster/uri": lake.uri(*place),
                 "dagster/row_count": manifest["negatives"],
                 "pairs": manifest["pairs"],
                 "kinds": dg.MetadataValue.md(

@@ -173,7 +173,7 @@ def codesearchnet_pairs(lake: Lake, project: Project) -> dg.MaterializeResult:
             stored.append(known)
     places = [pairs_of(DATASET, source.name) for source in manifest.datasets]
     frame = lake.read_all(places, schema.PAIRS)
-    shown = Stored(lake.path("pairs", "pair_type=dataset"), "", "", frame.height)
+    shown = Stored(lake.uri("pairs", "pair_type=dataset"), "", "", frame.height)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(digest([each.data_version for each in stored])),
         metadata={

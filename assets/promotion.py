@@ -61,6 +61,7 @@ def promotion(lake: Lake, project: Project, registry: Registry) -> dg.Materializ
         unchanged = read_decision(lake) == found
         if not unchanged:
             write_json(found, lake.path(*DECISION))
+        lake.publish(*DECISION)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(digest(found)),
         metadata={
@@ -69,7 +70,7 @@ def promotion(lake: Lake, project: Project, registry: Registry) -> dg.Materializ
             "version": found["version"] or "not registered",
             "champion": found["champion"] or "none yet",
             "gates": dg.MetadataValue.md(markdown(gates)),
-            "dagster/uri": str(lake.path(*DECISION)),
+            "dagster/uri": lake.uri(*DECISION),
         },
         check_results=[
             dg.AssetCheckResult(

@@ -48,11 +48,12 @@ def report(lake: Lake, project: Project, tracking: Tracking) -> dg.MaterializeRe
         unchanged = path.is_file() and path.read_text(encoding="utf-8") == html
         if not unchanged:
             write_text(html, path)
+        lake.publish(*REPORT)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(digest(html)),
         metadata={
             "unchanged": unchanged,
-            "dagster/uri": str(path),
+            "dagster/uri": lake.uri(*REPORT),
             "report": dg.MetadataValue.url(path.as_uri()),
             **logged(lake, tracking, facts.manifest["tracking"].get("run_id", ""), html),
             **described(facts),
@@ -203,4 +204,5 @@ def logged(lake: Lake, tracking: Tracking, run: str, html: str) -> dict[str, Any
         except (MlflowException, SQLAlchemyError, OSError) as error:
             return {"mlflow_not_logged": str(tracking.explained(error, "the report"))}
         write_json(note, place)
+        lake.publish(*LOGGED)
     return {"mlflow_run": dg.MetadataValue.url(note["link"])}

@@ -73,7 +73,7 @@ def repos(context: dg.AssetExecutionContext, lake: Lake, project: Project) -> dg
 
 def seen(lake: Lake, name: str) -> None:
     """Note that the snapshot of `name` is of today: `provender sources` tells when it last was."""
-    lake.path(*of_source(TABLE, name)).touch()
+    lake.touch(*of_source(TABLE, name))
 
 
 def stale(
@@ -113,6 +113,7 @@ def _take(
         wishes=wishes,
         tombstones=set(tombstones["blob_sha"]),
     )
+    lake.publish("blobs", f"source={source.name}")
     mine = out.union(tombstones.filter(source=source.name)["blob_sha"])
     if mine:
         rows = pl.DataFrame({"blob_sha": sorted(mine)}).with_columns(source=pl.lit(source.name))

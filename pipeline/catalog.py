@@ -74,7 +74,7 @@ def _row(source: Repository, lake: Lake, policy: Any) -> list[str]:
         found += f" [red]expected {source.license}[/]"
     reasons = files.drop_nulls("drop_reason")["drop_reason"].value_counts(sort=True)
     dropped = ", ".join(f"{reason} {count}" for reason, count in reasons.iter_rows())
-    when = datetime.fromtimestamp(stored.path.stat().st_mtime).astimezone()
+    when = datetime.fromtimestamp(lake.changed(*of_source("repos", source.name))).astimezone()
     revision = files["revision"][0] if files.height else ""
     tiers = kept["license_tier"].value_counts(sort=True)["license_tier"].to_list()
     assert isinstance(files, pl.DataFrame)
@@ -296,15 +296,16 @@ def attribution(dataset: str, model: str, output: Path | None) -> int:
             remedy="As `--dataset corpus` or `--model model`.",
         )
     lake = Lake()
-    place = lake.path("models", model, "provenance.parquet") if model else _dataset(lake, dataset)
-    if not place.exists():
+    places = [("models", model, "provenance.parquet")] if model else _tables(dataset)
+    found = [lake.path(*place) for place in places]
+    if not all(place.is_file() for place in found):
         raise ProvenderError(
             f"There is no {'model' if model else 'data set'} {model or dataset!r}.",
-            where=str(place),
+            where=lake.uri(*places[0]),
             remedy="Materialize it first, or correct the name.",
         )
     columns = ["source", "revision", "path", "blob_sha", "swhid", "license", "license_tier"]
-    text = notice_of(lake, model or dataset, pl.read_parquet(place, columns=columns))
+    text = notice_of(lake, model or dataset, pl.read_parquet(found, columns=columns))
     if output is None:
         print(text)
     else:
@@ -313,12 +314,11 @@ def attribution(dataset: str, model: str, output: Path | None) -> int:
     return 0
 
 
-def _dataset(lake: Lake, name: str) -> Path:
-    return (
-        lake.path("corpus", "split=train")
-        if name == "corpus"
-        else lake.path("datasets", f"{name}.parquet")
-    )
+def _tables(dataset: str) -> list[tuple[str, ...]]:
+    from assets.corpus import place_of
+    from assets.datasets import place_of_set
+
+    return [place_of("train") if dataset == "corpus" else place_of_set(dataset)]
 
 
 def print_optouts() -> int:

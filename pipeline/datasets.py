@@ -55,10 +55,10 @@ def make(names: Sequence[str], told: Callable[[Made], None] = lambda _: None) ->
     from assets.corpus import SPLITS, place_of
 
     lake = Lake()
-    if not all(lake.path(*place_of(split)).is_file() for split in SPLITS):
+    if not all(lake.exists(*place_of(split)) for split in SPLITS):
         raise ProvenderError(
             "There is no corpus to make data sets from.",
-            where=str(lake.path("corpus")),
+            where=lake.uri("corpus"),
             remedy="Run `provender refresh` first.",
         )
     found = []
@@ -72,7 +72,7 @@ def make(names: Sequence[str], told: Callable[[Made], None] = lambda _: None) ->
 
 def _unchanged(lake: Lake, name: str, recorded: set[str]) -> Made | None:
     """What is told of `name` if a run would change nothing: it costs half a second. Else null."""
-    from assets.datasets import current, files_of
+    from assets.datasets import current, places_of
 
     project = Project()
     chosen, manifest = project.load_datasets().named(name), project.load_manifest()
@@ -81,7 +81,7 @@ def _unchanged(lake: Lake, name: str, recorded: set[str]) -> Made | None:
     except ProvenderError as error:
         return Made(name, "failed", why=str(error))
     if reason:
-        left = any(path.exists() for path in files_of(lake, name))
+        left = any(lake.exists(*place) for place in places_of(name))
         return None if left else Made(name, "skipped", why=reason)
     stored = current(lake, name, chosen, manifest.names)
     if stored is None or name not in recorded:

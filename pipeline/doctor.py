@@ -27,8 +27,8 @@ from resources.tracking import Tracking
 VARIABLES = frozenset(
     f"PROVENDER_{name}"
     for name in (
-        "AUTOMATION BENCHMARKS CURRICULUM DATASETS EVALUATION EXECUTOR LAKE LOCATION_HOST LOCATION_PORT"
-        " OPTOUT PROFILE QUERIES SOURCES STAGES TRAINING_POD"
+        "AUTOMATION BENCHMARKS CURRICULUM DATASETS EVALUATION EXECUTOR LAKE LAKE_COPY LOCATION_HOST"
+        " LOCATION_PORT OPTOUT PROFILE QUERIES SOURCES STAGES TRAINING_POD"
     ).split()
 )
 """Every variable of the environment that something here or in docker/ reads."""
@@ -158,7 +158,7 @@ def lake() -> Said:
 
     found = Lake()
     root = found.path()
-    if not root.exists():
+    if found.uri() == str(root) and not root.exists():
         above = _existing(root)
         if not os.access(above, os.W_OK):
             yield (
@@ -169,9 +169,12 @@ def lake() -> Said:
             yield "ok", f"{root} is not there yet: the first run makes it"
         return
     found.check_writable()
-    stored = [found.stored(*place_of(split)) for split in SPLITS]
+    stored = found.stored_all(place_of(split) for split in SPLITS)
     pairs = sum(each.rows for each in stored if each)
-    yield "ok", f"{root}, " + (f"a corpus of {pairs:,} pairs" if any(stored) else "no corpus yet")
+    yield (
+        "ok",
+        f"{found.uri()}, " + (f"a corpus of {pairs:,} pairs" if any(stored) else "no corpus yet"),
+    )
 
 
 def disk() -> Said:

@@ -138,7 +138,7 @@ def _corpus(lake: Lake) -> pl.LazyFrame:
 def _no_corpus(lake: Lake) -> ProvenderError:
     return ProvenderError(
         "There is no corpus yet.",
-        where=str(lake.path("corpus")),
+        where=lake.uri("corpus"),
         remedy="Run `provender refresh` first, or name another lake with --lake.",
     )
 
@@ -195,7 +195,7 @@ def _found(lake: Lake, prefix: str) -> pl.DataFrame:
         rows = pl.concat(
             [
                 pl.scan_parquet(path, hive_partitioning=False).filter(begins).collect()
-                for path in sorted(lake.path("pairs").glob("pair_type=*/source=*/data.parquet"))
+                for path in lake.every("pairs", "pair_type=*/source=*/data.parquet")
             ]
             or [rows],
             how="diagonal_relaxed",
@@ -305,7 +305,7 @@ def _units(lake: Lake, ids: Iterable[str]) -> dict[str, str]:
         pl.scan_parquet(path, hive_partitioning=False)
         .filter(pl.col("unit_id").is_in(wanted))
         .select(columns)
-        for path in sorted(lake.path("units").glob("source=*/data.parquet"))
+        for path in lake.every("units", "source=*/data.parquet")
     ]
     rows = [row for frame in pl.collect_all(found) for row in frame.iter_rows(named=True)]
     return {row["unit_id"]: f"{render.place(row)} {row['symbol']}" for row in rows}

@@ -62,7 +62,7 @@ def gather(lake: Lake, place: str) -> Pool:
     if pool.units.is_empty():
         raise ProvenderError(
             "There is no definition to search.",
-            where=place or str(lake.path("units")),
+            where=place or lake.uri("units"),
             remedy="Languages and what is left out: docs/sources.md. Plain tests are not searched.",
         )
     return pool
@@ -92,12 +92,12 @@ def _of_sources(lake: Lake, names: list[str]) -> Pool:
     from corpus import schema
 
     places = [of_source(TABLE, name) for name in names]
-    if not any(lake.path(*place).is_file() for place in places):
+    if not any(lake.exists(*place) for place in places):
         raise ProvenderError(
             f"{names[0]} is not in the lake yet."
             if len(names) == 1
             else "There is no definition in the lake yet.",
-            where=str(lake.path(TABLE)),
+            where=lake.uri(TABLE),
             remedy="Run `provender refresh` first, or `make demo`.",
         )
     return Pool("sources", _searched(lake.read_all(places, schema.UNITS)), names)

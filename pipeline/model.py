@@ -61,7 +61,7 @@ def chosen(lake: Lake, name: str) -> Model:
     if not name and not own.is_dir():
         raise ProvenderError(
             "There is no model yet.",
-            where=str(own),
+            where=lake.uri(*MODEL),
             remedy="Run `make demo` first, or name one: `--model base` is the untouched one.",
         )
     place = _registered(lake, name) if _is_registered(name) else _place(lake, name)
@@ -110,7 +110,7 @@ def _place(lake: Lake, name: str) -> Path | None:
             return place.resolve()
     # A hub's names have one slash at most; what looks like a path is one.
     if name.startswith((".", "/", "~")) or "/" not in name:
-        stages = [each.name for each in sorted(lake.path("models").glob("*")) if each.is_dir()]
+        stages = [each.name for each in lake.every("models", "*") if each.is_dir()]
         raise ProvenderError(
             f"There is no model `{name}`; {hint(name, [*stages, BASE, EMBEDDED], 'models')}"
             f"{'' if stages else '.'}",

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from common.errors import ProvenderError
+from resources.lake import SCHEME
 
 Sources = Annotated[
     list[Path] | None,
@@ -21,15 +22,19 @@ Sources = Annotated[
         show_default=False,
     ),
 ]
-LakeFolder = Annotated[Path | None, typer.Option("--lake", help="The lake; ./lake by default.")]
+LakeFolder = Annotated[
+    str | None,
+    typer.Option("--lake", help="The lake: a folder, ./lake by default, or s3://bucket/prefix."),
+]
 
 
-def told(work: Callable[[], int], sources: list[Path] | None, lake: Path | None) -> None:
+def told(work: Callable[[], int], sources: list[Path] | None, lake: str | None) -> None:
     """Run `work` for the given manifest and lake; end with its exit code, or with one line of fault."""
     if sources:
         os.environ["PROVENDER_SOURCES"] = os.pathsep.join(str(each.resolve()) for each in sources)
     if lake is not None:
-        os.environ["PROVENDER_LAKE"] = str(lake.resolve())
+        shared = lake.startswith(SCHEME)
+        os.environ["PROVENDER_LAKE"] = lake if shared else str(Path(lake).resolve())
     try:
         code = work()
     except ProvenderError as error:

@@ -140,7 +140,7 @@ def held_out(held: HeldOut, project: Project, split: Split, source: str) -> list
     if not here:
         raise ProvenderError(
             f"The lake does not hold {', '.join(found)}.",
-            where=str(Lake().path()),
+            where=Lake().uri(),
             remedy="`provender refresh` with that manifest first.",
         )
     return here

@@ -41,7 +41,7 @@ def print_results(console: Any) -> None:
     if decision:
         number = f" (version {decision['version']})" if decision["version"] else ""
         console.print(f"the model{number}: {told_decision(decision)}", highlight=False)
-    console.print(f"report: {lake.path(*REPORT)}", highlight=False, soft_wrap=True)
+    console.print(f"report: {lake.uri(*REPORT)}", highlight=False, soft_wrap=True)
 
 
 def _cell(row: dict[str, Any]) -> str:

@@ -72,7 +72,7 @@ def _ranks(name: str, mode: str) -> pl.DataFrame:
     systems = sorted(set(last["system"]))
     if name in systems:
         return last.filter(system=name, mode="lexical" if name == "bm25" else mode)
-    runs = sorted(lake.path(*RUNS).glob("*.parquet"))
+    runs = lake.every(RUNS[0], f"{RUNS[1]}/*.parquet")
     fitting = [path for path in runs if path.stem.startswith(name)]
     if len(fitting) != 1:
         known = ", ".join(path.stem for path in runs) or "none"

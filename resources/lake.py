@@ -1,4 +1,4 @@
-"""The lake: Parquet tables below one folder, each written whole with its fingerprint inside.
+"""The lake: Parquet tables below one folder, or on S3, each written whole with its fingerprint inside.
 
 A fingerprint says what a table was made from, a data version what it holds. Both live in the Parquet
 footer, so they can neither be lost nor disagree with the rows.
@@ -9,10 +9,14 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import dagster as dg
 import polars as pl
@@ -24,29 +28,123 @@ from common.errors import ProvenderError
 from corpus.schema import conform, empty
 from corpus.snapshots import BlobStore
 
+if TYPE_CHECKING:
+    from resources.shared import Shared
+
+SCHEME = "s3://"
 _FINGERPRINT, _DATA_VERSION = "provender.fingerprint", "provender.data_version"
+_AT_ONCE = 8
+
+
+OWN = ("cache", "mlflow", "index")
+"""What each machine has for itself: downloads, MLflow's database where it has no server, search indexes."""
+
+_FOLDERS = ("blobs", "models", "negatives")
+"""Of these tables an entry is a folder; everywhere else it is a file."""
 
 
 @dataclass(frozen=True)
 class Stored:
     """A table of the lake, known by its footer."""
 
-    path: Path
+    uri: str
     fingerprint: str
     data_version: str
     rows: int
 
 
 class Lake(dg.ConfigurableResource):
-    """Tables and folders below `root` (PROVENDER_LAKE, else `./lake`)."""
+    """Tables and folders below `root`: a folder, or `s3://bucket/prefix` (resources/shared.py).
+
+    Attributes:
+        root: PROVENDER_LAKE, else `./lake`.
+        copy_root: of a lake on S3, the folder of this machine's working copy: PROVENDER_LAKE_COPY, else one
+            of the user's cache.
+        endpoint: of an S3 server other than AWS, addressed by path-style: AWS_ENDPOINT_URL_S3 or
+            AWS_ENDPOINT_URL.
+        region: as AWS's own settings name it.
+    """
 
     root: str = ""
+    copy_root: str = ""
+    endpoint: str = ""
+    region: str = ""
 
     def path(self, *parts: str) -> Path:
-        """A place in the lake."""
-        return (
-            Path(self.root or os.environ.get("PROVENDER_LAKE", "lake")).resolve().joinpath(*parts)
-        )
+        """A place in the lake, on this machine. On S3 a file, model or blob store is fetched first."""
+        place = self._local().joinpath(*parts)
+        shared = self._shared()
+        if shared is None or not parts or parts[0] in OWN:
+            return place
+        if parts[0] in _FOLDERS:
+            if len(parts) > 1:
+                shared.fetch_folder(parts[:2])
+        elif place.suffix:
+            shared.fetch(parts)
+        return place
+
+    def uri(self, *parts: str) -> str:
+        """The same place as people name it: nothing is fetched."""
+        shared = None if parts and parts[0] in OWN else self._shared()
+        return shared.objects.uri(parts) if shared else str(self._local().joinpath(*parts))
+
+    def exists(self, *parts: str) -> bool:
+        """Whether there is a file at `parts`."""
+        shared = self._shared()
+        if shared is None or parts[0] in OWN:
+            return self._local().joinpath(*parts).is_file()
+        return shared.objects.seen(parts) is not None
+
+    def every(self, table: str, pattern: str) -> list[Path]:
+        """What below `table` matches `pattern`, as a glob finds it."""
+        shared = self._shared()
+        if shared is not None and table in _FOLDERS:
+            for key in shared.folders(table):
+                shared.fetch_folder(key)
+        elif shared is not None:
+            keys = [key for key in shared.objects.list((table,)) if _matches(key[1:], pattern)]
+            shared.fetch_all(keys)
+        return sorted(self._local().joinpath(table).glob(pattern))
+
+    def publish(self, *parts: str) -> None:
+        """Share what was written at `parts` other than by `write`; in a folder there is nothing to do."""
+        shared = self._shared()
+        if shared is None:
+            return
+        if parts[0] in _FOLDERS:
+            shared.publish_folder(parts)
+        else:
+            shared.publish(parts)
+
+    def remove(self, *parts: str) -> None:
+        """Forget the file at `parts`; nothing where there is none."""
+        shared = self._shared()
+        if shared is not None:
+            shared.remove(parts)
+        else:
+            self._local().joinpath(*parts).unlink(missing_ok=True)
+
+    def touch(self, *parts: str) -> None:
+        """Note that the file at `parts` is of today: `changed` tells."""
+        shared = self._shared()
+        if shared is not None:
+            shared.objects.touch(parts)
+        else:
+            self._local().joinpath(*parts).touch()
+
+    def changed(self, *parts: str) -> float:
+        """When the file at `parts` was written or touched, in seconds since 1970.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        shared = self._shared()
+        if shared is None:
+            return self._local().joinpath(*parts).stat().st_mtime
+        seen = shared.objects.seen(parts)
+        if seen is None:
+            raise FileNotFoundError(shared.objects.uri(parts))
+        return seen.modified
 
     def check_writable(self) -> None:
         """Find out before any work whether the lake can be written.
@@ -54,7 +152,7 @@ class Lake(dg.ConfigurableResource):
         Raises:
             ProvenderError: it cannot.
         """
-        root = self.path()
+        root = self._local()
         try:
             root.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=root):
@@ -65,9 +163,17 @@ class Lake(dg.ConfigurableResource):
                 where=str(root),
                 remedy="Give another folder with --lake (or PROVENDER_LAKE), or its permissions.",
             ) from None
+        shared = self._shared()
+        if shared is not None:
+            shared.objects.check(("_probe", uuid.uuid4().hex))
 
     def stored(self, *parts: str) -> Stored | None:
-        """What is known of the table at `parts`; null where there is none."""
+        """What is known of the table at `parts`; null where there is none. Fetches nothing."""
+        shared = self._shared()
+        if shared is not None:
+            seen = shared.objects.seen(parts)
+            if seen is None or "fingerprint" in seen.notes:
+                return seen and _noted(self.uri(*parts), seen.notes)
         path = self.path(*parts)
         if not path.is_file():
             return None
@@ -76,12 +182,12 @@ class Lake(dg.ConfigurableResource):
         except pa.ArrowInvalid:
             raise ProvenderError(
                 "This table is damaged.",
-                where=str(path),
+                where=self.uri(*parts),
                 remedy="Delete the file and materialize its asset again.",
             ) from None
         known = footer.metadata or {}
         return Stored(
-            path,
+            self.uri(*parts),
             known.get(_FINGERPRINT.encode(), b"").decode(),
             known.get(_DATA_VERSION.encode(), b"").decode(),
             footer.num_rows,
@@ -92,14 +198,14 @@ class Lake(dg.ConfigurableResource):
     ) -> Stored:
         """Write `frame` as the table at `parts`, checked against `schema`, whole or not at all."""
         table = conform(frame, schema).combine_chunks()
-        path = self.path(*parts)
-        with replacing(path) as temporary, temporary.open("wb") as file:
+        with self._replacing(parts) as (temporary, notes), temporary.open("wb") as file:
             sink = _Hashing(file, schema)
             with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
                 writer.write_table(table)
                 version = sink.digest()
                 writer.add_key_value_metadata({_FINGERPRINT: fingerprint, _DATA_VERSION: version})
-        return Stored(path, fingerprint, version, table.num_rows)
+            notes |= {"fingerprint": fingerprint, "version": version, "rows": str(table.num_rows)}
+        return _noted(self.uri(*parts), notes)
 
     def read(self, *parts: str, columns: list[str] | None = None) -> pl.DataFrame:
         """The table at `parts`.
@@ -111,7 +217,7 @@ class Lake(dg.ConfigurableResource):
         if not path.is_file():
             raise ProvenderError(
                 "This table does not exist yet.",
-                where=str(path),
+                where=self.uri(*parts),
                 remedy="Materialize the asset that writes it first.",
             )
         return pl.read_parquet(path, columns=columns)
@@ -130,7 +236,7 @@ class Lake(dg.ConfigurableResource):
 
     def read_every(self, table: str, schema: pa.Schema) -> pl.DataFrame:
         """The rows of a table of all sources, those that left the manifest included."""
-        found = sorted(self.path(table).glob("source=*/data.parquet"))
+        found = self.every(table, "source=*/data.parquet")
         return pl.concat([empty(schema), *map(pl.read_parquet, found)])
 
     def read_all(self, places: Iterable[tuple[str, ...]], schema: pa.Schema) -> pl.DataFrame:
@@ -139,10 +245,63 @@ class Lake(dg.ConfigurableResource):
         Raises:
             ProvenderError: one of them has other columns than `schema`; nothing is read then.
         """
-        found = [self.path(*parts) for parts in places if self.path(*parts).is_file()]
+        wanted = list(places)
+        shared = self._shared()
+        if shared is not None:
+            shared.fetch_all(wanted)
+        local = [self._local().joinpath(*parts) for parts in wanted]
+        found = [path for path in local if path.is_file()]
         for path in found:
             _check_columns(path, schema)
         return pl.concat([empty(schema), *map(pl.read_parquet, found)])
+
+    def stored_all(self, places: Iterable[tuple[str, ...]]) -> list[Stored | None]:
+        """`stored` of each of `places`; on S3 several are asked at once."""
+        with ThreadPoolExecutor(_AT_ONCE if self._shared() else 1) as pool:
+            return list(pool.map(lambda parts: self.stored(*parts), places))
+
+    @contextmanager
+    def _replacing(self, parts: tuple[str, ...]) -> Iterator[tuple[Path, dict[str, str]]]:
+        """A temporary file that becomes the one at `parts`, and what is to be noted of it on S3."""
+        shared = self._shared()
+        if shared is not None:
+            with shared.replacing(parts) as both:
+                yield both
+        else:
+            with replacing(self._local().joinpath(*parts)) as temporary:
+                yield temporary, {}
+
+    def _root(self) -> str:
+        return self.root or os.environ.get("PROVENDER_LAKE", "lake")
+
+    def _local(self) -> Path:
+        """The folder of the lake, or of its working copy."""
+        root = self._root()
+        if not root.startswith(SCHEME):
+            return Path(root).resolve()
+        given = self.copy_root or os.environ.get("PROVENDER_LAKE_COPY")
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        name = root.removeprefix(SCHEME).strip("/")
+        return Path(given).resolve() if given else cache / "provender" / name
+
+    def _shared(self) -> Shared | None:
+        """The lake on S3; null where it is a folder."""
+        root = self._root()
+        if not root.startswith(SCHEME):
+            return None
+        from resources.shared import shared
+
+        named = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+        return shared(root, self._local(), self.endpoint or named or "", self.region)
+
+
+def _noted(uri: str, notes: Mapping[str, str]) -> Stored:
+    return Stored(uri, notes["fingerprint"], notes["version"], int(notes["rows"]))
+
+
+def _matches(key: tuple[str, ...], pattern: str) -> bool:
+    parts = pattern.split("/")
+    return len(parts) == len(key) and all(map(fnmatchcase, key, parts))
 
 
 def _check_columns(path: Path, schema: pa.Schema) -> None:

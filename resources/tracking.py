@@ -73,14 +73,14 @@ class Tracking(dg.ConfigurableResource):
         return self._link(note["experiment"], note["run"])
 
     def register(
-        self, name: str, version: str, source: Path, schema: pa.Schema, profile: Mapping[str, Any]
+        self, name: str, version: str, source: str, schema: pa.Schema, profile: Mapping[str, Any]
     ) -> str:
         """Log the data set `name` as the input of a run of its own, unless this `version` is there.
 
         Args:
             name: its name.
             version: its data version; MLflow calls it digest.
-            source: its table.
+            source: the address of its table.
             schema: the columns of the table.
             profile: counts that describe it.
 
@@ -112,7 +112,7 @@ class Tracking(dg.ConfigurableResource):
         )
 
     def _run(
-        self, name: str, version: str, source: Path, schema: pa.Schema, profile: Mapping[str, Any]
+        self, name: str, version: str, source: str, schema: pa.Schema, profile: Mapping[str, Any]
     ) -> tuple[str, str]:
         """The experiment and the run that has the data set in this version as its input."""
         from mlflow.entities import Dataset, DatasetInput
@@ -136,7 +136,7 @@ class Tracking(dg.ConfigurableResource):
             name=name,
             digest=version,
             source_type="local",
-            source=json.dumps({"uri": str(source)}),
+            source=json.dumps({"uri": source}),
             schema=json.dumps({"mlflow_colspec": [_column(field) for field in schema]}),
             profile=json.dumps(profile),
         )

@@ -40,11 +40,11 @@ class Noted(Tracking):
         return "known" if version in noted(self.lake) else None
 
     def register(
-        self, name: str, version: str, source: Path, schema: pa.Schema, profile: Mapping[str, Any]
+        self, name: str, version: str, source: str, schema: pa.Schema, profile: Mapping[str, Any]
     ) -> str:
         place = self.lake.path("noted.json")
         place.write_text(json.dumps({**noted(self.lake), version: profile}), encoding="utf-8")
-        return f"{name} at {source.name}, {len(schema)} columns"
+        return f"{name} at {Path(source).name}, {len(schema)} columns"
 
 
 def noted(lake: Lake) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def tracking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tracking:
 @pytest.fixture
 def register(tracking: Tracking, tmp_path: Path) -> Callable[[str, str], str]:
     """Registers a data set by name and version."""
-    source = tmp_path / "lake" / "datasets" / "mine.parquet"
+    source = str(tmp_path / "lake" / "datasets" / "mine.parquet")
     return lambda name, version: tracking.register(name, version, source, SCHEMA, {"pairs": 3})
 
 
