@@ -22,6 +22,7 @@ from tests.tiny import write_checkpoint, write_curriculum
 PROJECT = "/app/config/project"
 """Where the code location finds what the tests would have built."""
 SOURCES = ["train", "valid", "test"]
+LAKE = "s3://lake/provender"
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +33,7 @@ def stack() -> Iterator[Stack]:
     folder.chmod(0o755)
     settings = {
         **{name: f"of{name.replace('_', '').lower()}" for name in secrets()},
+        "PROVENDER_LAKE": LAKE,
         "PROVENDER_SOURCES": f"{PROJECT}/sources.yaml",
         "PROVENDER_CURRICULUM": f"{PROJECT}/curriculum.yaml",
     }
@@ -81,8 +83,8 @@ def start(stack: Stack) -> None:
     stack.start("s3")
     stack.await_healthy("postgres")
     until("moto's server answers", lambda: answers(stack.port(8333)))
-    assert stack.run("bucket") == "mlflow made\n"
-    assert stack.run("bucket") == "mlflow is there\n"
+    assert stack.run("bucket") == "mlflow made\nlake made\n"
+    assert stack.run("bucket") == "mlflow is there\nlake is there\n"
     # Webserver and daemon wait for the location in compose.yaml; they need not, and this is faster.
     for service in ("mlflow", "location", "webserver", "daemon"):
         stack.start(service)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import boto3
 import pytest
 
 from pipeline.jobs import PER_SOURCE
@@ -12,6 +11,7 @@ from tests.integration.compose import Stack
 from tests.integration.conftest import SOURCES
 from tests.integration.graphql import Dagster
 from tests.integration.mlflow import ask, status_for_host
+from tests.integration.s3 import objects
 
 REST = ["corpus", "eval_queries", "stage_rust", "model", "metrics", "report"]
 
@@ -26,14 +26,19 @@ def test_the_quickstart_is_made_through_the_webserver(stack: Stack, dagster: Dag
         assert set(made[name]) == set(SOURCES)
     for name in REST:
         assert set(made[name]) == {None}
-    assert stack.path("/lake/reports/report.html").is_file()
+    shared = objects(stack, "lake")
+    assert {
+        *("provender/reports/report.html", "provender/corpus/split=train/part-0.parquet"),
+        *(f"provender/units/source={name}/data.parquet" for name in SOURCES),
+        *(f"provender/models/{name}/_files.json" for name in ("stage_rust", "model")),
+    } <= shared.keys()
     manifest = json.loads(stack.path("/lake/models/stage_rust/manifest.json").read_text())
     assert manifest["tracking"]["missing"] == 0
     run = ask(stack, f"runs/get?run_id={manifest['tracking']['run_id']}")["run"]
     assert run["info"]["status"] == "FINISHED"
     assert {each["key"]: each["value"] for each in run["data"]["params"]}["stage"] == "rust"
     assert run["info"]["artifact_uri"].startswith("mlflow-artifacts:/")
-    assert any(key.endswith("model.safetensors") for key in objects(stack))
+    assert any(key.endswith("model.safetensors") for key in objects(stack, "mlflow"))
     for service in ("postgres", "mlflow", "location", "webserver", "daemon"):
         stack.await_healthy(service)
     # DAGSTER_HOME is read-only in its container.
@@ -46,15 +51,3 @@ def test_mlflow_answers_to_its_own_names_only(stack: Stack) -> None:
     assert status_for_host(stack, "mlflow:5000") == 200
     assert status_for_host(stack, "localhost:5000") == 200
     assert status_for_host(stack, "elsewhere.example") == 403
-
-
-def objects(stack: Stack) -> list[str]:
-    """The keys in the bucket."""
-    client = boto3.client(
-        "s3",
-        endpoint_url=stack.address(8333),
-        aws_access_key_id="any",
-        aws_secret_access_key="any",
-        region_name="us-east-1",
-    )
-    return [each["Key"] for each in client.list_objects_v2(Bucket="mlflow").get("Contents", [])]
