@@ -109,7 +109,7 @@ def results(
 
     Args:
         earlier: the ranks of stages that were evaluated as models of their own, by stage. They are called
-            `stage:NAME`, as in a recipe.
+            `stage_NAME`, as where they are asked beside the model.
     """
     trained = trained_pairs(manifest)
     systems = list(dict.fromkeys(row["system"] for row in metrics))
@@ -118,8 +118,8 @@ def results(
         key = (row["system"], row["mode"], row["eval_set"])
         measured.setdefault(key, {})[row["metric"]] = row["mean"]
     for stage, rows in earlier.items():
-        measured |= _means(f"stage:{stage}", rows)
-    known = {"bm25": 0, "base": 0, **{f"stage:{stage}": pairs for stage, pairs in trained.items()}}
+        measured = _means(f"stage_{stage}", rows) | measured
+    known = {"bm25": 0, "base": 0, **{f"stage_{stage}": pairs for stage, pairs in trained.items()}}
     known["tuned"] = trained[manifest["stage"]]
     others = [each for each in systems if each not in known]
     models = [(each, known.get(each)) for each in (*others, *known)]
@@ -181,7 +181,7 @@ def _on_test(each: Expected, results_: Sequence[Row], facts: Row) -> list[float 
     of = {
         "base": 0,
         "tuned": _PHASES[facts["manifest"]["stage"]],
-        **{f"stage:{stage}": phase for stage, phase in _PHASES.items()},
+        **{f"stage_{stage}": phase for stage, phase in _PHASES.items()},
     }
     for row in results_:
         found = row["cells"][facts["sets"].index(each.eval_set)]

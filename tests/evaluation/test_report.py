@@ -333,7 +333,7 @@ def test_a_stage_that_was_evaluated_once_is_among_the_results() -> None:
     ranks = [_rank("q1", "tuned", 2), _rank("q2", "tuned", 4)]
     page = Page(render_report(_facts(earlier={"general": ranks})))
     cells = ["not measured", "not measured", "0.000", "0.375"]
-    assert ["stage:general", "7 pairs", "semantic", *cells] in page.rows
+    assert ["stage_general", "7 pairs", "semantic", *cells] in page.rows
     assert ["judged test queries", "0.450", "0.375", "0.550", "not measured", ""] in page.rows
 
 

@@ -106,9 +106,22 @@ def test_results_are_bm25_base_stages_and_tuned_in_this_order() -> None:
         ("unixcoder", None, "semantic", [{"P@1": 0.2, "MRR": 0.3}]),
         ("bm25", 0, "lexical", [{"P@1": 0.1, "MRR": 0.2}]),
         ("base", 0, "semantic", [{"P@1": 0.3, "MRR": 0.4}]),
-        ("stage:rust", 3, "semantic", [{"P@1": 0.5, "MRR": 0.625}]),
+        ("stage_rust", 3, "semantic", [{"P@1": 0.5, "MRR": 0.625}]),
         ("tuned", 7, "semantic", [{"P@1": 0.5, "MRR": 0.6}]),
     ]
+
+
+def test_a_stage_that_was_asked_now_is_shown_as_of_now() -> None:
+    metrics = [
+        *_both("base", "semantic", 0.3, 0.4),
+        *_both("stage_rust", "semantic", 0.1, 0.2),
+        *_both("tuned", "semantic", 0.5, 0.6),
+    ]
+    _, stage, _ = results(metrics, MANIFEST, {"rust": [_rank("a", "tuned", 1)]})
+    assert (stage["model"], stage["pairs"], stage["cells"]) == (
+        *("stage_rust", 3),
+        [{"P@1": 0.1, "MRR": 0.2}],
+    )
 
 
 def test_a_set_that_a_model_was_not_asked_has_an_empty_cell() -> None:
