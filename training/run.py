@@ -7,13 +7,16 @@ Stands alone: needs no Dagster and no MLflow server. A killed run continues at i
 from __future__ import annotations
 
 import argparse
+import fcntl
 import logging
 import os
 import re
 import shutil
 import sys
+import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +46,10 @@ except KeyboardInterrupt:  # Ctrl-C while the libraries load: nothing was begun
     sys.exit(130)
 
 
+_PATIENCE_S = 60
+"""For the end of another run of the same checkpoint."""
+
+
 @dataclass(frozen=True)
 class Stage:
     """Where a stage reads and writes. `tracking_uri` null: no MLflow.
@@ -70,8 +77,13 @@ def train(recipe: Recipe, stage: Stage) -> dict[str, Any]:
         The checkpoint's manifest, with `trained` added: false where nothing had to be done.
 
     Raises:
-        ProvenderError: the corpus or the base model cannot be used.
+        ProvenderError: the corpus or the base model cannot be used, or another process trains this.
     """
+    with _alone(stage.output):
+        return _train(recipe, stage)
+
+
+def _train(recipe: Recipe, stage: Stage) -> dict[str, Any]:
     found, made_of = made_from(recipe, stage.output)
     data = data_version(stage.corpus, stage.valid, stage.judged, stage.negatives)
     current = fingerprint(recipe, data, made_of)
@@ -85,6 +97,32 @@ def train(recipe: Recipe, stage: Stage) -> dict[str, Any]:
         if ours.fullmatch(work.name):  # of older recipes too, which nobody resumes now
             shutil.rmtree(work, ignore_errors=True)
     return {**result, "trained": True}
+
+
+@contextmanager
+def _alone(output: Path) -> Iterator[None]:
+    """Keep the checkpoint at `output` from two runs at once, which would write one state."""
+    if _rank() > 0:
+        yield
+        return
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with (output.parent / f".{output.name}.lock").open("a") as file:
+        # One that was stopped, or whose step was killed, needs a moment to end.
+        for left in range(_PATIENCE_S, -1, -1):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if left == _PATIENCE_S:
+                    _warn(f"another process trains {output}; waiting for its end")
+                time.sleep(1)
+        else:
+            raise ProvenderError(
+                "Another process trains this checkpoint.",
+                where=str(output),
+                remedy="Wait for its end, or stop it; then run again.",
+            )
+        yield
 
 
 def _work(output: Path, current: str) -> Path:

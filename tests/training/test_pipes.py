@@ -1,5 +1,7 @@
 import os
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import dagster as dg
@@ -61,3 +63,25 @@ def test_a_terminal_gets_a_progress_bar(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     (bar,) = _progress(10)
     assert isinstance(bar, TQDMProgressBar)
+
+
+def test_training_ends_when_the_step_that_launched_it_is_killed(tmp_path: Path) -> None:
+    child = (
+        "import os, time; from training.pipes import _ends_with\n"
+        "with _ends_with(os.getppid()):\n"
+        f"    open({str(tmp_path / 'begun')!r}, 'w').close(); time.sleep(60)\n"
+    )
+    launcher = (
+        "import subprocess, sys\n"
+        f"subprocess.run([sys.executable, '-c', {child!r}], stderr=subprocess.DEVNULL)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", launcher], stdout=subprocess.PIPE, cwd=ROOT
+    ) as step:
+        while not (tmp_path / "begun").exists():
+            time.sleep(0.05)
+        step.kill()
+        started = time.monotonic()
+        assert step.stdout is not None
+        step.stdout.read()  # the child has it, too: it ends with the child
+    assert time.monotonic() - started < 30

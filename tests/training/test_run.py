@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import json
 import math
 import os
@@ -12,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -46,8 +48,8 @@ def _same(one: Path, two: Path) -> bool:
 
 
 def _left(folder: Path) -> set[str]:
-    """What stands beside a checkpoint, hidden work folders included."""
-    return {each.name for each in folder.iterdir()}
+    """What stands beside a checkpoint, hidden work folders included, but for its lock."""
+    return {each.name for each in folder.iterdir()} - {".stage.lock"}
 
 
 # The checkpoint
@@ -707,3 +709,20 @@ def test_the_state_of_a_stage_with_a_longer_name_is_left_alone(
     train(recipe, Stage(corpus, tmp_path / "stage"))
     assert other.is_dir()
     assert not older.exists()
+
+
+def test_two_runs_of_one_checkpoint_go_one_after_the_other(
+    tiny_model: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, stage = tiny_recipe(tiny_model), Stage(corpus, tmp_path / "stage")
+    with (tmp_path / ".stage.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        monkeypatch.setattr("training.run._PATIENCE_S", 1)
+        with pytest.raises(ProvenderError, match="Another process trains this checkpoint"):
+            train(recipe, stage)
+        assert _left(tmp_path) == set()
+        monkeypatch.setattr("training.run._PATIENCE_S", 30)
+        ended = Timer(1.5, lambda: fcntl.flock(held, fcntl.LOCK_UN))
+        ended.start()
+        assert train(recipe, stage)["trained"]
+    assert not train(recipe, stage)["trained"]
