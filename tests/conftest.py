@@ -67,7 +67,12 @@ def _no_instance_of_before() -> Iterator[None]:
 
     The next test would ask an instance that is gone.
     """
+    _forget_instance()  # of a fixture of a whole module, which was torn down after its last test
     yield
+    _forget_instance()
+
+
+def _forget_instance() -> None:
     if "dagster" in sys.modules:
         from dagster._core.storage.defs_state.base import _current_storage
 

@@ -33,6 +33,9 @@ def session() -> Iterator[PipesContext | None]:
 
 @contextmanager
 def _ends_with(parent: int) -> Iterator[None]:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # So it is below what a script has started in the background, where *Terminate* would do nothing.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     done = Event()
 
     def watch() -> None:

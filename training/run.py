@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 try:
     import yaml
@@ -106,23 +106,33 @@ def _alone(output: Path) -> Iterator[None]:
         yield
         return
     output.parent.mkdir(parents=True, exist_ok=True)
-    with (output.parent / f".{output.name}.lock").open("a") as file:
-        # One that was stopped, or whose step was killed, needs a moment to end.
-        for left in range(_PATIENCE_S, -1, -1):
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if left == _PATIENCE_S:
-                    _warn(f"another process trains {output}; waiting for its end")
-                time.sleep(1)
-        else:
-            raise ProvenderError(
-                "Another process trains this checkpoint.",
-                where=str(output),
-                remedy="Wait for its end, or stop it; then run again.",
-            )
-        yield
+    place = output.parent / f".{output.name}.lock"
+    # One that was stopped, or whose step was killed, needs a moment to end.
+    for left in range(_PATIENCE_S, -1, -1):
+        with place.open("a") as file:
+            if _locked(file, place):
+                try:
+                    yield
+                finally:
+                    place.unlink()
+                return
+        if left == _PATIENCE_S:
+            _warn(f"another process trains {output}; waiting for its end")
+        time.sleep(1)
+    raise ProvenderError(
+        "Another process trains this checkpoint.",
+        where=str(output),
+        remedy="Wait for its end, or stop it; then run again.",
+    )
+
+
+def _locked(file: IO[str], place: Path) -> bool:
+    """Whether `file`, opened at `place`, is this process's alone, and still what lies there."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(file.fileno()), place.stat())
+    except (BlockingIOError, FileNotFoundError):  # the one before has just taken it away
+        return False
 
 
 def _work(output: Path, current: str) -> Path:
