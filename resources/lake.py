@@ -107,7 +107,7 @@ class Lake(dg.ConfigurableResource):
         return sorted(self._local().joinpath(table).glob(pattern))
 
     def publish(self, *parts: str) -> None:
-        """Share what was written at `parts` other than by `write`; in a folder there is nothing to do."""
+        """Share what was written at `parts` other than by `write`; nothing where the lake is a folder."""
         shared = self._shared()
         if shared is None:
             return
