@@ -1,4 +1,7 @@
-"""`stage_general` … `stage_personal`, `model`: training through Pipes, and the model that people load."""
+"""`stage_general` … `stage_personal`, `model`: training through Pipes, and the model that people load.
+
+What trains a stage trains an expert, too (`assets.experts`).
+"""
 
 from pathlib import Path
 
@@ -10,7 +13,7 @@ from assets.datasets import names, to_train
 from assets.eval_queries import PLACE as JUDGED
 from assets.eval_queries import PLACES
 from common.hashing import digest, digest_file
-from common.stages import ORDER, StageName
+from common.stages import EXPERT, ORDER, StageName
 from resources.lake import Lake
 from resources.project import Project
 from resources.tracking import Tracking
@@ -23,6 +26,9 @@ VERSION = "2"
 CONFIGURED = Project().load_stages()
 """The stages of the profile with their recipes, as they were when this was loaded."""
 
+EXPERTS = Project().load_experts()
+"""The experts of the profile, likewise; there may be none."""
+
 LAST = list(CONFIGURED)[-1]
 """The stage whose checkpoint becomes the model."""
 
@@ -32,9 +38,19 @@ def place_of_stage(name: str) -> tuple[str, ...]:
     return ("models", f"stage_{name}")
 
 
-def place_of_negatives(name: str) -> tuple[str, ...]:
-    """The folder of a stage's negatives."""
-    return ("negatives", f"stage_{name}")
+def place_of_expert(name: str) -> tuple[str, ...]:
+    """Where the expert of a domain lies."""
+    return ("models", f"{EXPERT}{name}")
+
+
+def place_of_negatives(checkpoint: str) -> tuple[str, ...]:
+    """The folder of the negatives of a checkpoint, as `stage_rust`."""
+    return ("negatives", checkpoint)
+
+
+def key_of_negatives(name: StageName, *, expert: bool = False) -> dg.AssetKey:
+    """The asset of the negatives of a stage or expert."""
+    return dg.AssetKey(["hard_negatives", f"{EXPERT}{name}" if expert else name])
 
 
 def pairs_of_recipe(recipe: Recipe | None) -> dg.AssetDep:
@@ -62,47 +78,54 @@ def stages_before(name: StageName) -> list[str]:
     return [f"stage_{each}" for each in before[-1:]]
 
 
-def _stage(name: StageName) -> dg.AssetsDefinition:
+def checkpoint_asset(name: StageName, *, expert: bool = False) -> dg.AssetsDefinition:
+    """What trains the stage `name`, or the expert of the domain `name`."""
+    place = place_of_expert(name) if expert else place_of_stage(name)
+    asset = place[-1]
+    configured = EXPERTS if expert else CONFIGURED
     retained = dg.AssetCheckSpec(
         "no_forgetting",
-        asset=f"stage_{name}",
+        asset=asset,
         blocking=True,
-        description="No domain lost more validation MRR to the stage before than its recipe allows.",
+        description="Its own queries lost no more validation MRR to the base model than its recipe allows."
+        if expert
+        else "No domain lost more validation MRR to the stage before than its recipe allows.",
     )
 
     @dg.asset(
-        name=f"stage_{name}",
+        name=asset,
         deps=[
-            *(pairs_of_recipe(CONFIGURED.get(name)), dg.AssetKey(["hard_negatives", name])),
-            *("eval_queries", *stages_before(name)),
+            *(pairs_of_recipe(configured.get(name)), key_of_negatives(name, expert=expert)),
+            *("eval_queries", *([] if expert else stages_before(name))),
         ],
-        group_name="training",
+        group_name="experts" if expert else "training",
         kinds={"pytorch", "mlflow"},
         owners=OWNERS,
         code_version=VERSION,
         pool=GPU,
         check_specs=[retained],
-        description=f"A LoRA adapter for the domain `{name}`, on the stage before: safetensors, and a "
-        "manifest of what it is made from.",
+        description=f"A LoRA adapter for the domain `{name}`, on the "
+        f"{'base model itself' if expert else 'stage before'}: safetensors, and a manifest of what it is "
+        "made from.",
     )
-    def stage(
+    def checkpoint(
         context: dg.AssetExecutionContext,
         lake: Lake,
         project: Project,
         tracking: Tracking,
         trainer: Trainer,
     ) -> dg.MaterializeResult:
-        place = place_of_stage(name)
         before = _version(lake, place)
         with told():
-            recipe = project.load_stage(name)
+            recipe = project.load_stage(name, expert=expert)
             # On S3: what training looks for below its folders.
-            for each in (*PLACES, *map(place_of_stage, ORDER), place_of_negatives(name)):
+            for each in (*PLACES, *map(place_of_stage, ORDER), place, place_of_negatives(asset)):
                 lake.path(*each)
             trainer.run(
                 context,
                 curriculum=project.curriculum_path(),
                 stage=name,
+                expert=expert,
                 corpus=to_train_on(lake, project, recipe),
                 valid=lake.path(*place_of("valid")),
                 judged=lake.path(*JUDGED),
@@ -143,10 +166,10 @@ def _stage(name: StageName) -> dg.AssetsDefinition:
             ],
         )
 
-    return stage
+    return checkpoint
 
 
-STAGES = [_stage(name) for name in ORDER]
+STAGES = [checkpoint_asset(name) for name in ORDER]
 stage_general, stage_rust, stage_formal, stage_personal = STAGES
 
 

@@ -1,10 +1,12 @@
-"""`hard_negatives/…`: for each stage, documents near a query's own and wrong, by the stage before."""
+"""`hard_negatives/…`: for each stage and expert, documents near a query's own and wrong, by its base."""
 
 import dagster as dg
 import polars as pl
 
 from assets.checkpoints import (
     CONFIGURED,
+    EXPERTS,
+    key_of_negatives,
     pairs_of_recipe,
     place_of_negatives,
     place_of_stage,
@@ -13,7 +15,7 @@ from assets.checkpoints import (
 )
 from assets.common import GPU, OWNERS, markdown_table, told
 from common.hashing import digest
-from common.stages import ORDER, StageName
+from common.stages import EXPERT, ORDER, StageName
 from resources.lake import Lake
 from resources.project import Project
 from resources.trainer import Trainer
@@ -22,24 +24,27 @@ VERSION = "1"
 _SHOWN = ["pair_id", "kind", "score", "positive_score", "file_context", "code"]
 
 
-def _negatives(name: StageName) -> dg.AssetsDefinition:
+def _negatives(name: StageName, *, expert: bool = False) -> dg.AssetsDefinition:
+    configured = EXPERTS if expert else CONFIGURED
+    place = place_of_negatives(f"{EXPERT}{name}" if expert else f"stage_{name}")
+
     @dg.asset(
-        key=["hard_negatives", name],
-        deps=[pairs_of_recipe(CONFIGURED.get(name)), *stages_before(name)],
-        group_name="training",
+        key=key_of_negatives(name, expert=expert),
+        deps=[pairs_of_recipe(configured.get(name)), *([] if expert else stages_before(name))],
+        group_name="experts" if expert else "training",
         kinds={"pytorch", "parquet"},
         owners=OWNERS,
         code_version=VERSION,
         pool=GPU,
-        description=f"Hard negatives of the pairs that the stage `{name}` draws, mined by the checkpoint "
-        "it starts from and by BM25, and mutants of formal code; with each pair's consistency rank.",
+        description=f"Hard negatives of the pairs that the {'expert' if expert else 'stage'} `{name}` "
+        "draws, mined by the model that it starts from and by BM25, and mutants of formal code; with each "
+        "pair's consistency rank.",
     )
     def negatives(
         context: dg.AssetExecutionContext, lake: Lake, project: Project, trainer: Trainer
     ) -> dg.MaterializeResult:
-        place = place_of_negatives(name)
         with told():
-            recipe = project.load_stage(name)
+            recipe = project.load_stage(name, expert=expert)
             if not recipe.hard_negatives.per_pair:
                 return dg.MaterializeResult(
                     data_version=dg.DataVersion("none"),
@@ -52,6 +57,7 @@ def _negatives(name: StageName) -> dg.AssetsDefinition:
                 context,
                 curriculum=project.curriculum_path(),
                 stage=name,
+                expert=expert,
                 corpus=to_train_on(lake, project, recipe),
                 models=lake.path("models"),
                 output=lake.path(*place),
@@ -86,6 +92,7 @@ def _negatives(name: StageName) -> dg.AssetsDefinition:
 
 
 NEGATIVES = [_negatives(name) for name in ORDER]
+OF_EXPERTS = [_negatives(name, expert=True) for name in ORDER]
 
 
 def _version(lake: Lake, place: tuple[str, ...]) -> str:

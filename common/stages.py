@@ -1,4 +1,6 @@
-"""The stages of a curriculum, as `config/curriculum.yaml` names them: read by the corpus, and by training."""
+"""The stages and experts of a curriculum, as `config/curriculum.yaml` names them: read by the corpus, and by
+training.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +26,16 @@ class StageSettings(Settings):
         default=None, description="pairs that it draws, in place of the recipe's mixture.max_pairs"
     )
     replay: Annotated[float, Field(ge=0, lt=1)] = Field(
-        default=0.0, description="share of what it draws that earlier stages' domains have"
+        default=0.0,
+        description="share of what it draws that earlier stages' domains have; an expert's, all others'",
     )
 
 
 Stages = Annotated[dict[StageName, StageSettings], Field(min_length=1)]
+
+
+EXPERT = "expert_"
+"""What the name of an expert begins with: `expert_rust`."""
 
 
 def profile(profiles: Mapping[str, Stages], *, where: str, name: str | None = None) -> Stages:
@@ -40,14 +47,14 @@ def profile(profiles: Mapping[str, Stages], *, where: str, name: str | None = No
     if not profiles:
         raise ProvenderError(
             "No stage is named.",
-            where=f"{where}: stages",
+            where=where,
             remedy="Write at least one profile of stages.",
         )
     asked = name or os.environ.get("PROVENDER_STAGES") or next(iter(profiles))
     if asked not in profiles:
         raise ProvenderError(
             f"There is no profile of stages `{asked}`; {hint(asked, profiles, 'profiles')}",
-            where=f"{where}: stages",
+            where=where,
             remedy="Correct the name (PROVENDER_STAGES, --stages), or write the profile.",
         )
     return {each: profiles[asked][each] for each in ORDER if each in profiles[asked]}

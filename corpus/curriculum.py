@@ -40,6 +40,9 @@ class Curriculum(Settings):
     stages: dict[str, Stages] = Field(
         default={}, description="by profile, how each stage is trained (training/curriculum.py)"
     )
+    experts: dict[str, Stages] = Field(
+        default={}, description="by profile, how each domain's expert is trained"
+    )
 
 
 def load_curriculum(path: Path) -> Curriculum:

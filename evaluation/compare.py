@@ -56,6 +56,7 @@ class EvalSet:
         answers: for each query, the positions of its acceptable answers in `documents`.
         fields: of each document, where the form is `indexed`; empty elsewhere.
         unit_ids: the units that the documents are of; empty where they have none.
+        domains: of each document, likewise.
     """
 
     name: str
@@ -68,6 +69,7 @@ class EvalSet:
     answers: list[list[int]]
     fields: list[dict[str, str]]
     unit_ids: list[str] = field(default_factory=list)
+    domains: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def read_set(name: str, form: Form, queries: Path, pool: Path) -> EvalSet:
         ProvenderError: the set has no query, or an answer of one is not in the pool.
     """
     asked = pq.read_table(queries).to_pylist()
-    columns = ["unit_id", "file_context", "symbol", "prose", "code"]
+    columns = ["unit_id", "file_context", "symbol", "prose", "code", "domain"]
     units = pq.read_table(pool, columns=columns).to_pylist()
     position = {unit["unit_id"]: index for index, unit in enumerate(units)}
     if not asked:
@@ -131,6 +133,7 @@ def read_set(name: str, form: Form, queries: Path, pool: Path) -> EvalSet:
         answers=[[position[unit] for unit in query["unit_ids"]] for query in asked],
         fields=[fields(unit) for unit in units] if form == "indexed" else [],
         unit_ids=[unit["unit_id"] for unit in units],
+        domains=[unit["domain"] for unit in units],
     )
 
 

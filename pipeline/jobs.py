@@ -9,9 +9,9 @@ from datetime import timedelta
 
 import dagster as dg
 
-from assets.checkpoints import CONFIGURED
+from assets.checkpoints import CONFIGURED, EXPERTS, key_of_negatives, place_of_expert
 from assets.pairs import TYPES
-from common.stages import ORDER
+from common.stages import ORDER, StageName
 
 PER_SOURCE = ("repos", "files", "units", "sections", *(f"{kind}_pairs" for kind in TYPES))
 """The assets with one partition a source."""
@@ -30,6 +30,12 @@ def training(*stages: str) -> dg.AssetSelection:
     """Negatives and checkpoint of each of `stages`."""
     keys = [dg.AssetKey(["hard_negatives", name]) for name in stages]
     return dg.AssetSelection.assets(*keys, *(f"stage_{name}" for name in stages))
+
+
+def experts(*domains: StageName) -> dg.AssetSelection:
+    """Negatives and adapter of the expert of each of `domains`."""
+    keys = [key_of_negatives(name, expert=True) for name in domains]
+    return dg.AssetSelection.assets(*keys, *(place_of_expert(name)[-1] for name in domains))
 
 
 INGEST = dg.define_asset_job(
@@ -56,6 +62,13 @@ TRAIN_CURRICULUM = dg.define_asset_job(
     description="The corpus as it is to hard negatives, each stage's checkpoint, and the model.",
     tags=within(days=3),
 )
+TRAIN_EXPERTS = dg.define_asset_job(
+    "train_experts",
+    selection=dg.AssetSelection.groups("experts")
+    - experts(*(name for name in ORDER if name not in EXPERTS)),
+    description="The corpus as it is to an adapter a domain on one base model.",
+    tags=within(days=3),
+)
 EVALUATE = dg.define_asset_job(
     "evaluate",
     selection=dg.AssetSelection.assets("eval_queries", "metrics", "promotion", "report"),
@@ -67,8 +80,9 @@ EVERYTHING = dg.define_asset_job(
     selection=dg.AssetSelection.all()
     - _PER_SOURCE
     - _PER_DATA_SET
+    - dg.AssetSelection.groups("experts")
     - training(*(name for name in ORDER if name not in CONFIGURED)),
     description="The pairs of all sources to corpus, checkpoints, model, metrics and report.",
     tags=within(days=4),
 )
-JOBS = [INGEST, REFRESH_CORPUS, DATASETS, TRAIN_CURRICULUM, EVALUATE, EVERYTHING]
+JOBS = [INGEST, REFRESH_CORPUS, DATASETS, TRAIN_CURRICULUM, TRAIN_EXPERTS, EVALUATE, EVERYTHING]

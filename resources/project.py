@@ -18,7 +18,7 @@ from corpus.sources import Manifest, Split, load_manifest
 from corpus.splits import assign
 from corpus.targets import Targets, load_targets
 from evaluation.settings import Evaluation, load_evaluation
-from training.curriculum import load_recipes, load_stages
+from training.curriculum import load_experts, load_recipes, load_stages
 from training.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -115,11 +115,15 @@ class Project(dg.ConfigurableResource):
         """The recipe of each stage of the profile that PROVENDER_STAGES names, in order."""
         return load_stages(self.curriculum_path())
 
-    def load_stage(self, name: StageName) -> Recipe:
-        """The recipe of one stage.
+    def load_experts(self) -> dict[StageName, Recipe]:
+        """The recipe of each expert of that profile, which may have none."""
+        return load_experts(self.curriculum_path())
+
+    def load_stage(self, name: StageName, *, expert: bool = False) -> Recipe:
+        """The recipe of one stage, or of the expert of one domain.
 
         Raises:
-            ProvenderError: the profile has no such stage.
+            ProvenderError: the profile has no such stage or expert.
         """
-        [recipe] = load_recipes(self.curriculum_path(), stage=name)
+        [recipe] = load_recipes(self.curriculum_path(), stage=name, experts=expert)
         return recipe

@@ -31,13 +31,14 @@ class Trainer(dg.ConfigurableResource):
         *,
         curriculum: Path,
         stage: str,
+        expert: bool = False,
         corpus: Path,
         valid: Path,
         judged: Path,
         models: Path,
         tracking_uri: str,
     ) -> None:
-        """Train one stage of the curriculum; its checkpoint goes below `models`.
+        """Train one stage of the curriculum, or one domain's expert; its checkpoint goes below `models`.
 
         Raises:
             dagster.Failure: the command failed; its own message is in the run's log.
@@ -48,6 +49,7 @@ class Trainer(dg.ConfigurableResource):
             *("--corpus", str(corpus), "--output", str(models), "--tracking-uri", tracking_uri),
             *("--valid", str(valid), "--judged", str(judged)),
             *("--tag", f"dagster.run_id={context.run.run_id}"),
+            *(["--experts"] if expert else []),
         ]
         self._launch(context, command)
 
@@ -57,11 +59,12 @@ class Trainer(dg.ConfigurableResource):
         *,
         curriculum: Path,
         stage: str,
+        expert: bool = False,
         corpus: Path,
         models: Path,
         output: Path,
     ) -> None:
-        """Mine the hard negatives of one stage into the folder `output`.
+        """Mine the hard negatives of one stage or expert into the folder `output`.
 
         Raises:
             dagster.Failure: the command failed; its own message is in the run's log.
@@ -70,6 +73,7 @@ class Trainer(dg.ConfigurableResource):
         command = [
             *("-m", "training.mine", "--config", str(curriculum), "--stage", stage),
             *("--corpus", str(corpus), "--models", str(models), "--output", str(output)),
+            *(["--experts"] if expert else []),
         ]
         self._launch(context, command)
 

@@ -106,13 +106,15 @@ def tiny_recipe(model: Path, **changes: Any) -> Recipe:
 
 
 def write_curriculum(folder: Path, *stages: str) -> Path:
-    """A curriculum in `folder` whose `stages` are trained by the recipe `train.yaml` beside it."""
+    """A curriculum in `folder` whose `stages`, and experts, are trained by `train.yaml` beside it."""
     import yaml
 
     path = folder / "curriculum.yaml"
+    profiles = {"tiny": {stage: {"recipe": "train.yaml"} for stage in stages}}
     settings = {
         "domain_weights": {"general": 1, "rust": 1, "formal": 1, "personal": 1},
-        "stages": {"tiny": {stage: {"recipe": "train.yaml"} for stage in stages}},
+        "stages": profiles,
+        "experts": profiles,
     }
     path.write_text(yaml.safe_dump(settings), encoding="utf-8")
     return path

@@ -116,7 +116,12 @@ def content(place: str) -> object:
 def fingerprint(recipe: Recipe, data: str, base: str) -> str:
     """What a stage depends on: the same fingerprint gives the same checkpoint."""
     # What the pairs are says `data`, whatever they are called.
-    return digest(VERSION, recipe.model_dump(mode="json", exclude={"dataset"}), data, base)
+    settings = recipe.model_dump(mode="json", exclude={"dataset"})
+    if (
+        not recipe.watch.domains
+    ):  # a checkpoint from before there was this setting is still what it was
+        del settings["watch"]["domains"]
+    return digest(VERSION, settings, data, base)
 
 
 def sources_of(corpus: Path, drawn: Sequence[int] | None = None) -> list[dict[str, Any]]:
@@ -153,12 +158,18 @@ def write_provenance(
         table.schema.get_field_index("swhid"), "swhid", pa.array(of_file, pa.string())
     )
     counted = table.group_by(_PROVENANCE).aggregate([([], "count_all")])
-    files = counted.rename_columns([*_PROVENANCE, "pairs"])
+    tables = [counted.rename_columns([*_PROVENANCE, "pairs"])]
     if parent is not None and (parent / PROVENANCE).is_file():
-        both = pa.concat_tables(
-            [files, pq.read_table(parent / PROVENANCE)], promote_options="permissive"
-        )
-        summed = both.group_by(_PROVENANCE).aggregate([("pairs", "sum")])
+        tables.append(pq.read_table(parent / PROVENANCE))
+    write_files(tables, path)
+
+
+def write_files(tables: Sequence[pa.Table], path: Path) -> None:
+    """Write several lists of files, as `write_provenance` makes them, as one: each once, with its pairs."""
+    files = tables[0]
+    if len(tables) > 1:
+        whole = pa.concat_tables(tables, promote_options="permissive")
+        summed = whole.group_by(_PROVENANCE).aggregate([("pairs", "sum")])
         files = summed.rename_columns([*_PROVENANCE, "pairs"])
     order = ("source", "path", "blob_sha", "swhid", "revision")
     pq.write_table(files.sort_by([(name, "ascending") for name in order]), path, compression="zstd")
@@ -197,7 +208,7 @@ def manifest(
         "config": recipe.model_dump(mode="json"),
         "data_version": data,
         "sources": sources_of(corpus, drawn),
-        "code_version": {"training": VERSION, "provender": _package_version()},
+        "code_version": versions_of_code(),
         "metrics": metrics,
         "history": list(history),
         "looks": list(looks),
@@ -240,6 +251,11 @@ def is_current(checkpoint: Path, fingerprint: str) -> bool:
     if not (checkpoint / MANIFEST).is_file():
         return False
     return read_manifest(checkpoint).get("fingerprint") == fingerprint
+
+
+def versions_of_code() -> dict[str, str]:
+    """The versions of what trains, for a manifest."""
+    return {"training": VERSION, "provender": _package_version()}
 
 
 def _package_version() -> str:

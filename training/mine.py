@@ -108,6 +108,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, required=True, help="a recipe or a curriculum")
     parser.add_argument("--stage", help="of a curriculum, the stage to mine for")
     parser.add_argument("--stages", help="of a curriculum, the profile of stages")
+    parser.add_argument(
+        "--experts", action="store_true", help="of a curriculum, its experts in place of its stages"
+    )
     parser.add_argument("--corpus", type=Path, help="Parquet table or folder of training pairs")
     parser.add_argument("--models", type=Path, help="folder of the checkpoints")
     parser.add_argument("-o", "--output", type=Path, help="folder of the negatives")
@@ -118,7 +121,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with session() as pipes:
             for recipe in _recipes(options):
-                name = f"stage_{recipe.stage}"
+                name = recipe.checkpoint
                 output = options.output or lake / "negatives" / name
                 corpus = options.corpus or pairs_of(recipe, lake)
                 result = mine_stage(recipe, corpus, models / name, output)
@@ -140,7 +143,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _recipes(options: argparse.Namespace) -> list[Recipe]:
     """The recipes that are asked for; of a whole curriculum, those that want negatives."""
-    found = load_recipes(options.config, stages=options.stages, stage=options.stage)
+    found = load_recipes(
+        options.config, stages=options.stages, stage=options.stage, experts=options.experts
+    )
     wanting = [recipe for recipe in found if recipe.hard_negatives.per_pair]
     if len(wanting) > 1 and options.output:
         raise ProvenderError(

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from common.config import Settings, load
+from common.stages import EXPERT, StageName
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
@@ -139,7 +140,7 @@ class Mixture(Settings):
     """Which pairs are drawn, and how their documents are written."""
 
     max_pairs: Positive = 4096
-    domains: dict[Literal["general", "rust", "formal", "personal"], Fraction] = Field(
+    domains: dict[StageName, Fraction] = Field(
         default={},
         description="share of each domain of what is drawn (replay of earlier stages is such a share); "
         "by default the corpus's own",
@@ -199,6 +200,10 @@ class Watch(Settings):
     documents: Positive = Field(
         default=500, description="documents of each domain that they search, at least"
     )
+    domains: list[StageName] = Field(
+        default=[],
+        description="whose queries decide of those that are watched: all, or, of these, as many as there are",
+    )
     patience: Positive | None = Field(
         default=None, description="stop after so many looks without a better one"
     )
@@ -256,6 +261,11 @@ class Recipe(Settings):
         description="share of the adapter in the finished model (WiSE-FT, Wortsman et al. 2022); of several, "
         "the one that is best on validation queries",
     )
+
+    @property
+    def checkpoint(self) -> str:
+        """What the folder of its checkpoint is called: `stage_rust`; of an expert, `expert_rust`."""
+        return self.stage if self.stage.startswith(EXPERT) else f"stage_{self.stage}"
 
 
 def load_recipe(path: Path) -> Recipe:

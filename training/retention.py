@@ -53,6 +53,7 @@ def choose_scale(
 
     The best has the highest `overall` MRR among those that lose no more than `watch.allowed_loss` of any
     domain's judged queries, nor of the mean of its others; where all lose more, the one that loses least.
+    Of the domains that the recipe lets decide (`Watch.deciding`); all are in the rows.
     """
     tried = recipe.adapter_scale
     scales = tried if isinstance(tried, list) else [tried]
@@ -63,7 +64,8 @@ def choose_scale(
         set_scale(encoder, scale)
         found[scale] = mrr(watch.measure(encoder, autocast))
     transformer.document_length = before
-    scale, retained = best_scale(found, scales, recipe.watch.allowed_loss)
+    decisive = {scale: watch.deciding(values) for scale, values in found.items()}
+    scale, retained = best_scale(decisive, scales, recipe.watch.allowed_loss)
     set_scale(encoder, scale)
     sizes = {(each.domain, each.kind): len(each.queries) for each in watch.sets}
     rows = [

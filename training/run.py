@@ -1,5 +1,6 @@
 """`python -m training.run --config config/train_quickstart.yaml`: one stage, pairs to checkpoint.
 `python -m training.run --config config/curriculum.yaml`: all stages of a curriculum, one after the other.
+`python -m training.run --config config/curriculum.yaml --experts`: its experts, an adapter a domain.
 
 Stands alone: needs no Dagster and no MLflow server. A killed run continues at its last saved step.
 """
@@ -26,6 +27,7 @@ try:
 
     from common.atomic import replacing_folder, write_json, write_text
     from common.errors import ProvenderError
+    from common.stages import EXPERT
     from training.checkpoint import (
         MANIFEST,
         PROVENANCE,
@@ -250,6 +252,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--stage", help="of a curriculum, the one stage to train")
     parser.add_argument("--stages", help="of a curriculum, the profile of stages")
+    parser.add_argument(
+        "--experts", action="store_true", help="of a curriculum, its experts in place of its stages"
+    )
     parser.add_argument("--corpus", type=Path, help="Parquet table or folder of training pairs")
     parser.add_argument(
         "--output", type=Path, help="folder of the checkpoint; of a curriculum, of all"
@@ -274,7 +279,9 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
     os.environ.setdefault("LRU_CACHE_CAPACITY", "32")
     try:
-        recipes = load_recipes(options.config, stages=options.stages, stage=options.stage)
+        recipes = load_recipes(
+            options.config, stages=options.stages, stage=options.stage, experts=options.experts
+        )
         if options.show_config:
             shown = [recipe.model_dump(mode="json") for recipe in recipes]
             print(yaml.safe_dump_all(shown, sort_keys=False), end="")
@@ -304,7 +311,8 @@ def _check_processes(recipes: Sequence[Recipe], options: argparse.Namespace) -> 
         raise ProvenderError(
             f"Several processes train one stage at a time, not {len(recipes)}.",
             where="--stage",
-            remedy=f"Name one of them: {', '.join(recipe.stage for recipe in recipes)}.",
+            remedy="Name one of them: "
+            f"{', '.join(recipe.stage.removeprefix(EXPERT) for recipe in recipes)}.",
         )
 
 
@@ -318,7 +326,7 @@ def _stage(options: argparse.Namespace, recipe: Recipe, lake: Path) -> Stage:
 
     models = options.output or lake / "models"
     alone = options.output and not is_curriculum(options.config)
-    output = models if alone else models / f"stage_{recipe.stage}"
+    output = models if alone else models / recipe.checkpoint
     folder = models.parent / "negatives" / output.name
     if alone:  # nothing is written beyond what was named
         folder = output.with_name(f"{output.name}.negatives")

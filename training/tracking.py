@@ -39,7 +39,7 @@ def mlflow_logger(
         begun,
         tell,
         experiment_name=EXPERIMENT,
-        run_name=f"stage_{recipe.stage}",
+        run_name=recipe.checkpoint,
         tracking_uri=tracking_uri,
         tags=tags,
         run_id=run_id,

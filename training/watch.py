@@ -75,7 +75,10 @@ class Watch:
 
     def __init__(self, recipe: Recipe, valid: Path, judged: Path | None = None) -> None:
         self._temperature = recipe.objective.temperature
+        self._deciding = recipe.watch.domains
         self.pools: dict[str, list[str]] = {}
+        self.domains: dict[str, list[str]] = {}
+        """Of each document of each pool."""
         self.sets: list[WatchSet] = []
         for domain, rows in _by_domain(_read(valid)):
             self._add(domain, rows, recipe)
@@ -91,7 +94,8 @@ class Watch:
     def measure(
         self, encoder: MultiVectorEncoder, autocast: AbstractContextManager
     ) -> dict[str, float]:
-        """MRR, P@1 and recall@5 of each set by `METRIC/DOMAIN/KIND`, `loss/DOMAIN`, and `MRR`, of `overall`.
+        """MRR, P@1 and recall@5 of each set by `METRIC/DOMAIN/KIND`, `loss/DOMAIN`, and `MRR`, the `overall`
+        one of what decides.
 
         The loss is the cross-entropy of a query's scores over its whole pool at the training temperature.
         """
@@ -113,7 +117,15 @@ class Watch:
         found |= {
             f"loss/{name}": float(np.concatenate(all_).mean()) for name, all_ in losses.items()
         }
-        return {"MRR": overall(mrr(found)), **found}
+        return {"MRR": overall(self.deciding(mrr(found))), **found}
+
+    def deciding(self, values: Mapping[tuple[str, str], float]) -> dict[tuple[str, str], float]:
+        """Those of `values`, by (domain, kind), that choose a state and a scale.
+
+        Of the recipe's `watch.domains`; where none of these has a query, all.
+        """
+        own = {key: value for key, value in values.items() if key[0] in self._deciding}
+        return own or dict(values)
 
     def _add(self, domain: str, rows: list[Mapping[str, Any]], recipe: Recipe) -> None:
         watch = recipe.watch
@@ -134,6 +146,7 @@ class Watch:
         if len(places) < 2:
             return
         self.pools[domain] = list(places)
+        self.domains[domain] = [domain] * len(places)
         self.sets += [
             WatchSet(
                 domain,
@@ -163,6 +176,7 @@ class Watch:
             kept = sorted([*wanted, *others[::step][:missing].tolist()])
             position = {place: number for number, place in enumerate(kept)}
             self.pools[found.name] = [found.documents[place] for place in kept]
+            self.domains[found.name] = [found.domains[place] for place in kept]
             placed = [[position[place] for place in each] for each in answers]
             self.sets.append(WatchSet(domain, "judged", found.name, queries, placed))
 

@@ -32,6 +32,7 @@ class Asked(Trainer):
         *,
         curriculum: Path,
         stage: str,
+        expert: bool = False,
         corpus: Path,
         valid: Path,
         judged: Path,

@@ -86,6 +86,7 @@ def _tables(folder: Path, queries: list[dict[str, Any]]) -> tuple[Path, Path]:
     units = [
         {
             "unit_id": f"u{n}",
+            "domain": "rust",
             "file_context": f"a/{n}.rs",
             "symbol": f"f{n}",
             "prose": f"Does {n}.",

@@ -50,7 +50,9 @@ def test_the_model_descends_from_the_sources() -> None:
     assert {"repos", "files", "units", "doc_pairs", "corpus", "stage_rust", "model"} <= named
 
 
-@pytest.mark.parametrize("job", ["ingest", "refresh_corpus", "everything", "make_datasets"])
+@pytest.mark.parametrize(
+    "job", ["ingest", "refresh_corpus", "everything", "make_datasets", "train_experts"]
+)
 def test_the_jobs_resolve(job: str) -> None:
     assert build_definitions().resolve_job_def(job).name == job
 
@@ -59,14 +61,21 @@ def test_the_jobs_together_make_every_asset() -> None:
     definitions = build_definitions()
     made = {
         key.to_user_string()
-        for name in ("ingest", "everything", "make_datasets")
+        for name in ("ingest", "everything", "make_datasets", "train_experts")
         for key in definitions.resolve_job_def(name).asset_layer.executable_asset_keys
     }
     # The profile of stages that ships has no personal one: there are no sources for it.
     assert made == {spec.key.to_user_string() for spec in specs()} - {
-        "stage_personal",
-        "hard_negatives/personal",
+        *("stage_personal", "hard_negatives/personal"),
+        *("expert_personal", "hard_negatives/expert_personal"),
     }
+
+
+def test_the_demo_trains_no_experts() -> None:
+    everything = build_definitions().resolve_job_def("everything")
+    names = {key.to_user_string() for key in everything.asset_layer.executable_asset_keys}
+    assert "stage_rust" in names
+    assert not [name for name in names if "expert" in name]
 
 
 def test_a_resource_can_be_replaced(tmp_path) -> None:

@@ -7,9 +7,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from common.errors import ProvenderError
+from common.hashing import digest
 from tests.tiny import pair, write_corpus
 from training.checkpoint import (
     MANIFEST,
+    VERSION,
     data_version,
     fingerprint,
     is_current,
@@ -46,6 +48,14 @@ def test_fingerprint_follows_recipe_data_and_parent() -> None:
     }
     assert len(found) == 4
     assert fingerprint(Recipe(), "data", "base") in found
+
+
+def test_a_fingerprint_from_before_domains_decided_still_stands() -> None:
+    recipe = Recipe()
+    settings = recipe.model_dump(mode="json", exclude={"dataset": True, "watch": {"domains"}})
+    assert fingerprint(recipe, "data", "base") == digest(VERSION, settings, "data", "base")
+    of_one = Recipe.model_validate({"watch": {"domains": ["rust"]}})
+    assert fingerprint(of_one, "data", "base") != fingerprint(recipe, "data", "base")
 
 
 def test_sources_are_counted_by_revision_and_licence(tmp_path: Path) -> None:

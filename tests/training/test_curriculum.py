@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import ProvenderError
-from training.curriculum import load_recipes, load_stages
+from training.curriculum import load_experts, load_recipes, load_stages
 
 CONFIG = Path(__file__).parents[2] / "config"
 
@@ -18,6 +18,11 @@ stages:
     rust: {recipe: a.yaml, replay: 0.2}
   own:
     personal: {recipe: b.yaml}
+experts:
+  small:
+    rust: {recipe: b.yaml, pairs: 20, replay: 0.4}
+    general: {recipe: a.yaml}
+    formal: {recipe: c.yaml}
 """
 
 
@@ -26,6 +31,9 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("PROVENDER_STAGES", raising=False)
     (tmp_path / "a.yaml").write_text("seed: 1\nbase_model: some/base\n", encoding="utf-8")
     (tmp_path / "b.yaml").write_text("seed: 2\nbase_model: some/base\n", encoding="utf-8")
+    (tmp_path / "c.yaml").write_text(
+        "base_model: stage:rust\nmixture: {domains: {rust: 1.0}}\n", encoding="utf-8"
+    )
     path = tmp_path / "curriculum.yaml"
     path.write_text(CURRICULUM, encoding="utf-8")
     return path
@@ -96,6 +104,44 @@ def test_a_curriculum_gives_one_stage_or_all(path: Path) -> None:
     assert [recipe.stage for recipe in load_recipes(path, stage="rust")] == ["rust"]
 
 
+def test_every_expert_stands_on_the_first_ones_base(path: Path) -> None:
+    found = load_experts(path)
+    assert list(found) == ["general", "rust", "formal"]
+    assert {recipe.base_model for recipe in found.values()} == {"some/base"}
+    assert [recipe.checkpoint for recipe in found.values()] == [
+        *("expert_general", "expert_rust", "expert_formal")
+    ]
+
+
+def test_an_expert_draws_its_own_domain_and_is_judged_by_it(path: Path) -> None:
+    found = load_experts(path)
+    assert {name: recipe.mixture.domains for name, recipe in found.items()} == {
+        "general": {"general": 1.0},
+        "rust": {"rust": 0.6, "general": 0.2, "formal": 0.2},
+        "formal": {"formal": 1.0},
+    }
+    assert [recipe.watch.domains for recipe in found.values()] == [
+        *(["general"], ["rust"], ["formal"])
+    ]
+    assert found["rust"].mixture.max_pairs == 20
+
+
+def test_a_profile_may_have_no_experts(path: Path) -> None:
+    assert load_experts(path, "own") == {}
+    with pytest.raises(ProvenderError, match="The profile has no experts"):
+        load_recipes(path, stages="own", experts=True)
+    with pytest.raises(ProvenderError, match="no profile of stages `smal`"):
+        load_recipes(path, stages="smal", experts=True)
+
+
+def test_a_curriculum_gives_one_expert_or_all(path: Path) -> None:
+    assert len(load_recipes(path, experts=True)) == 3
+    [recipe] = load_recipes(path, stage="rust", experts=True)
+    assert recipe.stage == "expert_rust"
+    with pytest.raises(ProvenderError, match="no expert `personal`"):
+        load_recipes(path, stage="personal", experts=True)
+
+
 @pytest.mark.parametrize("recipe", sorted(CONFIG.glob("train_*.yaml")), ids=lambda path: path.name)
 def test_every_shipped_recipe_can_be_read(recipe: Path) -> None:
     assert len(load_recipes(recipe)) == 1
@@ -104,6 +150,8 @@ def test_every_shipped_recipe_can_be_read(recipe: Path) -> None:
 def test_every_shipped_profile_is_whole() -> None:
     from training.curriculum import _Curriculum, load
 
-    profiles = load(CONFIG / "curriculum.yaml", _Curriculum).stages
-    for name in profiles:
-        assert load_stages(CONFIG / "curriculum.yaml", name)
+    found = load(CONFIG / "curriculum.yaml", _Curriculum)
+    assert found.stages.keys() == found.experts.keys()
+    for name in found.stages:
+        stages = load_stages(CONFIG / "curriculum.yaml", name)
+        assert load_experts(CONFIG / "curriculum.yaml", name).keys() == stages.keys()

@@ -23,7 +23,7 @@ import yaml
 from safetensors.torch import load_file
 
 from common.errors import ProvenderError
-from tests.tiny import pair, tiny_recipe, write_corpus, write_recipe
+from tests.tiny import pair, tiny_recipe, write_corpus, write_curriculum, write_recipe
 from training.module import LateInteraction
 from training.recipe import Recipe, load_recipe
 from training.run import Stage, main, train
@@ -602,6 +602,30 @@ def test_the_lake_is_where_nothing_else_is_said(
     assert _manifest(output)["sources"][0]["pairs"] == 8
     assert main(["--config", str(config)]) == 0
     assert capsys.readouterr().out.startswith(f"unchanged, nothing to train: {output} ")
+
+
+def test_experts_stand_beside_the_stages_each_on_the_base_itself(
+    recipe: Recipe,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("PROVENDER_LAKE", str(tmp_path / "lake"))
+    write_recipe(tmp_path / "train.yaml", recipe)
+    curriculum = write_curriculum(tmp_path, "rust", "formal")
+    rows = [pair(number, domain="formal" if number % 2 else "rust") for number in range(16)]
+    write_corpus(tmp_path / "lake" / "corpus" / "split=train" / "part-0.parquet", rows)
+    models = tmp_path / "lake" / "models"
+    command = ["--config", str(curriculum), "--experts"]
+    assert main([*command, "--stage", "formal"]) == 0
+    assert _left(models) == {"expert_formal"}
+    assert main(command) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("unchanged, nothing to train: ")
+    assert _left(models) == {"expert_formal", "expert_rust"}
+    for domain in ("formal", "rust"):
+        manifest = _manifest(models / f"expert_{domain}")
+        assert (manifest["parent"], manifest["lineage"]) == (recipe.base_model, [])
+        assert manifest["sources"][0]["pairs"] == 8
 
 
 def test_a_data_set_that_the_recipe_names_is_trained_on(

@@ -122,6 +122,7 @@ def test_judged_queries_are_a_kind_of_their_own(
     units = [
         {
             "unit_id": f"u{n}",
+            "domain": "rust",
             "file_context": "a/b.rs",
             "symbol": f"f{n}",
             "prose": "",
@@ -205,6 +206,18 @@ def test_judged_queries_are_half_of_what_decides() -> None:
     assert overall(others) == pytest.approx(0.3)
     judged = {("rust", "judged"): 0.5, ("formal", "judged"): 0.7}
     assert overall(others | judged) == pytest.approx(0.45)
+
+
+def test_an_experts_own_domain_decides_where_it_has_queries(
+    valid: Path, tiny_model: Path, encoder: MultiVectorEncoder
+) -> None:
+    whole = Watch(_recipe(tiny_model), valid).measure(encoder, nullcontext())
+    own = Watch(_recipe(tiny_model, domains=["formal"]), valid).measure(encoder, nullcontext())
+    formal = {key: value for key, value in mrr(whole).items() if key[0] == "formal"}
+    assert own["MRR"] == overall(formal) != whole["MRR"]
+    assert mrr(own) == mrr(whole)  # what does not decide is told all the same
+    none = Watch(_recipe(tiny_model, domains=["personal"]), valid).measure(encoder, nullcontext())
+    assert none["MRR"] == whole["MRR"]
 
 
 def test_of_equal_scales_the_smallest_is_taken() -> None:
