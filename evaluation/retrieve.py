@@ -233,16 +233,17 @@ def _grouped(
 
 def pooled_scores(queries: Sequence[torch.Tensor], documents: Sequence[torch.Tensor]) -> np.ndarray:
     """Cosine of mean token vectors, `(queries, documents)`: the same model with one vector a text."""
-    import torch
-
     if not queries or not documents:
         return _nothing(queries, documents)
-
-    def pooled(texts: Sequence[torch.Tensor]) -> torch.Tensor:
-        means = torch.stack([each.float().mean(dim=0) for each in texts])
-        return torch.nn.functional.normalize(means, dim=1)
-
     return (pooled(queries) @ pooled(documents).to(queries[0].device).T).cpu().numpy()
+
+
+def pooled(texts: Sequence[torch.Tensor]) -> torch.Tensor:
+    """The mean of each text's token vectors, of unit length, `(texts, dim)`."""
+    import torch
+
+    means = torch.stack([each.float().mean(dim=0) for each in texts])
+    return torch.nn.functional.normalize(means, dim=1)
 
 
 def _nothing(queries: Sequence[torch.Tensor], documents: Sequence[torch.Tensor]) -> np.ndarray:
@@ -261,10 +262,11 @@ def reciprocal_rank_fusion(*rankings: np.ndarray) -> np.ndarray:
 
 def min_max_fusion(semantic: np.ndarray, lexical: np.ndarray, alpha: float) -> np.ndarray:
     """`alpha * semantic + (1 - alpha) * lexical`, each scaled to 0..1 over a query's documents."""
-    return alpha * _min_max(semantic) + (1 - alpha) * _min_max(lexical)
+    return alpha * min_max(semantic) + (1 - alpha) * min_max(lexical)
 
 
-def _min_max(scores: np.ndarray) -> np.ndarray:
+def min_max(scores: np.ndarray) -> np.ndarray:
+    """`scores`, `(queries, documents)`, scaled to 0..1 over a query's documents."""
     low = scores.min(axis=1, keepdims=True)
     span = scores.max(axis=1, keepdims=True) - low
     return (scores - low) / np.where(span > 0, span, 1)

@@ -183,23 +183,34 @@ def _is_named(layer: str, target: str) -> bool:
     return layer == target or layer.endswith(f".{target}")
 
 
-def load_adapter(encoder: MultiVectorEncoder, folder: Path) -> None:
+def load_adapter(encoder: MultiVectorEncoder, folder: Path, name: str = "default") -> None:
     """Put the saved adapter in `folder` on `encoder`, in place, ready to score.
+
+    One that has adapters already gets another beside them, which is not the active one.
+
+    Args:
+        name: what peft calls the adapter.
 
     Raises:
         ProvenderError: there is none, it is damaged, or it was made for another architecture. The
             encoder is of no use then.
     """
     transformer = transformer_of(encoder)
+    model = transformer.model
     try:
         saved = _read_shapes(folder)
-        _check_shapes(transformer.model, saved)
+        _check_shapes(model.get_base_model() if isinstance(model, PeftModel) else model, saved)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what peft warns of, missing tensors, is an error here
-            adapted = PeftModel.from_pretrained(transformer.model, str(folder))
+            if isinstance(model, PeftModel):
+                model.load_adapter(str(folder), adapter_name=name)
+                adapted = model
+            else:
+                adapted = PeftModel.from_pretrained(model, str(folder), adapter_name=name)
+        loaded = get_peft_model_state_dict(adapted, adapter_name=name).keys()
         for what, odd in (
-            ("lacks", get_peft_model_state_dict(adapted).keys() - saved.keys()),
-            ("has no use for", saved.keys() - get_peft_model_state_dict(adapted).keys()),
+            ("lacks", loaded - saved.keys()),
+            ("has no use for", saved.keys() - loaded),
         ):
             if odd:
                 raise ValueError(f"it {what} {len(odd)} tensors, {min(odd)} among them")
@@ -223,7 +234,12 @@ def _read_shapes(folder: Path) -> dict[str, list[int]]:
 
 
 def _check_shapes(model: nn.Module, saved: dict[str, list[int]]) -> None:
-    layers = {name: each for name, each in model.named_modules() if isinstance(each, nn.Linear)}
+    # Below an adapter that is on already, peft keeps the layer itself as `base_layer`.
+    layers = {
+        name.removesuffix(".base_layer"): each
+        for name, each in model.named_modules()
+        if isinstance(each, nn.Linear)
+    }
     for key, shape in saved.items():
         name, _, part = key.removeprefix("base_model.model.").partition(".lora_")
         layer = layers.get(name)
