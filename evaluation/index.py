@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from math import isqrt
@@ -47,11 +48,28 @@ Told = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Updated:
-    """Documents that an update encoded, deleted, and left as they were."""
+    """Documents that an update encoded, deleted, and left as they were.
+
+    `outdated` counts, by the adapter's name, those among the deleted that an older adapter had encoded.
+    """
 
     encoded: int
     deleted: int
     kept: int
+    outdated: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Adapters:
+    """What encodes the documents of an index, where several adapters of one model do.
+
+    Attributes:
+        of: that of each document, by its key; written `NAME:FINGERPRINT`.
+        current: all that encode today, those of no document among them.
+    """
+
+    of: Mapping[str, str]
+    current: Collection[str]
 
 
 def key_of(model: str, text: str) -> str:
@@ -68,10 +86,14 @@ class VectorIndex:
     """The documents below `folder`, all of one model. A document has a key, a source and its vectors.
 
     Vectors are stored in half precision: scores are exact up to that, about 0.001.
+
+    Args:
+        adapters: where several encode the documents; that of each is kept beside its vectors.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, adapters: Adapters | None = None) -> None:
         self._folder = folder
+        self._adapters = adapters
 
     def update(
         self,
@@ -97,6 +119,7 @@ class VectorIndex:
         with self._locked("update"), self._explained():
             held = self._held(wanted)
             gone, new = held - there, there - held
+            outdated = self._outdated(wanted)
             table = self._table()
             # The longest first: who waits is told too much rather than too little.
             order = sorted(new, key=lambda each: (-len(wanted[each[0]][each[1]]), each))
@@ -105,7 +128,8 @@ class VectorIndex:
             for start in range(0, len(order), BATCH):
                 batch = order[start : start + BATCH]
                 vectors = encode([wanted[source][key] for source, key in batch])
-                rows = rows_of(batch, vectors)
+                adapters = [self._adapters.of[key] for _, key in batch] if self._adapters else []
+                rows = rows_of(batch, vectors, adapters)
                 table = self._create(rows.schema) if table is None else table
                 table.add(rows)
                 told(start + len(batch), len(order))
@@ -114,7 +138,19 @@ class VectorIndex:
                 for source in wanted:
                     _delete(table, source, [key for name, key in gone if name == source])
                 self._tidy(table, len(gone))
-            return Updated(len(new), len(gone), len(held) - len(gone))
+            return Updated(len(new), len(gone), len(held) - len(gone), outdated)
+
+    def _outdated(self, sources: Collection[str]) -> dict[str, int]:
+        """How many documents of `sources` are held of adapters that encode none now, by their names."""
+        with self._locked("read", shared=True), self._explained():
+            table = self._table()
+            if table is None or self._adapters is None:
+                return {}
+            other = f"NOT {_one_of('adapter', sorted(self._adapters.current))}"
+            rows = (
+                table.search().where(f"{_of(sources)} AND {other}").select(["adapter"]).to_arrow()
+            )
+        return Counter(each.partition(":")[0] for each in rows["adapter"].to_pylist())
 
     def scores(
         self, query: torch.Tensor, sources: Collection[str], keys: Collection[str] | None = None

@@ -141,7 +141,7 @@ class Router:
             )
 
 
-def routes(probabilities: np.ndarray, domains: Sequence[str], threshold: float) -> list[Route]:
+def routes(probabilities: np.ndarray, domains: tuple[str, ...], threshold: float) -> list[Route]:
     """The best domain of each query; where it is less probable than `threshold`, the two best.
 
     Their shares are their probabilities, scaled so that they add up to 1.
@@ -151,7 +151,8 @@ def routes(probabilities: np.ndarray, domains: Sequence[str], threshold: float) 
         first, *rest = np.argsort(-row, kind="stable")[:2].tolist()
         chosen = [first] if row[first] >= threshold else [first, *rest]
         total = float(row[chosen].sum())
-        found.append({domains[each]: float(row[each]) / total for each in chosen})
+        route: Route = {domains[each]: float(row[each]) / total for each in chosen}
+        found.append(route)
     return found
 
 
@@ -165,7 +166,7 @@ def encode_documents(
     experts: Experts, texts: Sequence[str], domains: Sequence[str], device: Device
 ) -> list[torch.Tensor]:
     """Token vectors of each text by the adapter of its domain; by the base model where that has none."""
-    readers = [readers_of(experts, domain) for domain in domains]
+    readers = [reader_of(experts, domain) for domain in domains]
     found: dict[int, torch.Tensor] = {}
     for reader in sorted(set(readers)):
         rows = [row for row, each in enumerate(readers) if each == reader]
@@ -176,7 +177,7 @@ def encode_documents(
     return [found[row] for row in range(len(texts))]
 
 
-def readers_of(experts: Experts, domain: str) -> str:
+def reader_of(experts: Experts, domain: str) -> str:
     """What encodes a document of `domain`."""
     return domain if domain in experts.domains else BASE
 
@@ -232,13 +233,13 @@ def ask(experts: Experts, router: Router, sets: Iterable[EvalSet], device: Devic
         if new:
             texts, domains = zip(*new, strict=True)
             known |= zip(new, encode_documents(experts, texts, domains, device), strict=True)
-        unread |= {key for key in pool if readers_of(experts, key[1]) == BASE}
+        unread |= {key for key in pool if reader_of(experts, key[1]) == BASE}
         documents = [known[key] for key in pool]
         by_adapter = scores_by_adapter(experts, each.queries, documents, device)
         own = [each.domains[answers[0]] for answers in each.answers]
         asked.own[each.name] = own
         asked.routes[each.name] = router.routes(embed(experts, each.queries, device))
-        oracle: list[Route] = [{readers_of(experts, domain): 1.0} for domain in own]
+        oracle: list[Route] = [{reader_of(experts, domain): 1.0} for domain in own]
         made = {ROUTED: asked.routes[each.name], ORACLE: oracle}
         made |= {f"{FIXED}{name}": [{name: 1.0}] * len(own) for name in by_adapter}
         for system, chosen in made.items():

@@ -1,4 +1,4 @@
-"""Documents as Arrow rows: key, source, and token vectors in half precision; and back."""
+"""Documents as Arrow rows: key, source, adapter, and token vectors in half precision; and back."""
 
 from __future__ import annotations
 
@@ -12,12 +12,17 @@ if TYPE_CHECKING:
     import torch
 
 
-def rows_of(names: Sequence[tuple[str, str]], vectors: Sequence[torch.Tensor]) -> pa.Table:
+def rows_of(
+    names: Sequence[tuple[str, str]],
+    vectors: Sequence[torch.Tensor],
+    adapters: Sequence[str] = (),
+) -> pa.Table:
     """One row for each document.
 
     Args:
         names: source and key of each, at least one.
         vectors: the token vectors of each, `(tokens_i, dim)`.
+        adapters: what encoded each; nothing, and no such column, where one model encodes all.
     """
     arrays = [each.float().cpu().numpy().astype(np.float16) for each in vectors]
     offsets = np.cumsum([0, *map(len, arrays)], dtype=np.int32)
@@ -28,6 +33,7 @@ def rows_of(names: Sequence[tuple[str, str]], vectors: Sequence[torch.Tensor]) -
         {
             "key": pa.array([key for _, key in names]),
             "source": pa.array([source for source, _ in names]),
+            **({"adapter": pa.array(list(adapters))} if adapters else {}),
             "vectors": pa.ListArray.from_arrays(pa.array(offsets), tokens),
         }
     )

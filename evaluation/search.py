@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evaluation import index as vectors
-from evaluation.retrieve import min_max_fusion
+from evaluation.retrieve import min_max, min_max_fusion
 
 if TYPE_CHECKING:
     import torch
@@ -37,13 +37,14 @@ class Semantic:
     """What MaxSim needs of a pool.
 
     Attributes:
-        query: token vectors, `(tokens, dim)`.
+        queries: the query's token vectors, `(tokens, dim)`, and 1; where several adapters encode it, those of
+            each with its share: their scores are each scaled to 0..1 and added up by these.
         index: holds every document of the pool.
         sources: those of the pool.
         keys: the key of each document.
     """
 
-    query: torch.Tensor
+    queries: Sequence[tuple[torch.Tensor, float]]
     index: VectorIndex
     sources: Collection[str]
     keys: Sequence[str]
@@ -73,14 +74,19 @@ def best(
         return [hit for hit in hits if hit.score > 0]
     positions = _positions(semantic, lexical, count)
     exact = len(positions) == len(semantic.keys)
-    found = semantic.index.scores(
-        semantic.query,
-        semantic.sources,
-        None if exact else {semantic.keys[each] for each in positions},
-    )
+    wanted = None if exact else {semantic.keys[each] for each in positions}
+    found = [
+        semantic.index.scores(query, semantic.sources, wanted) for query, _ in semantic.queries
+    ]
     # What another process has deleted since is not found.
-    positions = [each for each in positions if semantic.keys[each] in found]
-    scores = np.array([found[semantic.keys[each]] for each in positions], dtype=np.float32)
+    positions = [each for each in positions if all(semantic.keys[each] in own for own in found)]
+    by_query = np.array(
+        [[own[semantic.keys[each]] for each in positions] for own in found], dtype=np.float32
+    )
+    scores = by_query[0]
+    if len(found) > 1 and positions:
+        shares = np.array([share for _, share in semantic.queries], dtype=np.float32)
+        scores = shares @ min_max(by_query)
     if lexical is not None and positions:
         scores = min_max_fusion(scores[None], lexical[positions][None], alpha)[0]
     return _top(positions, scores, count)
@@ -92,7 +98,11 @@ def _positions(semantic: Semantic, lexical: np.ndarray | None, count: int) -> li
     if size <= vectors.EXACT_DOCUMENTS:
         return list(range(size))
     most = max(_CANDIDATES, 20 * count)
-    near = set(semantic.index.candidates(semantic.query, semantic.sources, most))
+    near = {
+        key
+        for query, _ in semantic.queries
+        for key in semantic.index.candidates(query, semantic.sources, most)
+    }
     chosen = {position for position, key in enumerate(semantic.keys) if key in near}
     if lexical is not None:
         chosen.update(hit.position for hit in _top(range(size), lexical, most))

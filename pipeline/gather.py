@@ -23,7 +23,7 @@ INDEX = "index"
 
 _COLUMNS = (
     *("source", "revision", "path", "start_line", "end_line", "symbol", "language"),
-    *("code", "file_context", "prose"),
+    *("code", "file_context", "prose", "domain"),
 )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from common.errors import ProvenderError, hint
 from common.hashing import digest
+from pipeline.experts import NAME as EXPERTS
+from pipeline.experts import RoutedModel, routed
 from resources.lake import Lake
 from resources.project import Project
 from resources.registry import ALIASES, Registry
@@ -46,17 +49,35 @@ class Model:
             self._encoder.to(device.accelerator)
         return encode(self._encoder, texts, task, autocast=device.autocast())
 
+    # As `pipeline.experts.RoutedModel`, of which several adapters read.
+    readers: ClassVar[list[str]] = []
 
-def chosen(lake: Lake, name: str) -> Model:
-    """The model that `name` means: the lake's where it is empty, `base` for the one it began as, else an
-    alias or a number of the registry, a stage of the lake, a folder, or a name that training's
-    `base_model` may have.
+    def reader(self, domain: str) -> str:
+        """What encodes a document of `domain`: this model."""
+        return self.fingerprint
+
+    def encode_documents(self, texts: list[str], domains: Sequence[str]) -> list[torch.Tensor]:
+        """As `encode`; of what domains they are does not matter."""
+        return self.encode(texts, "document")
+
+    def encode_query(self, query: str) -> list[tuple[torch.Tensor, float]]:
+        """As `encode`, and 1: the share of the score that it has."""
+        [vectors] = self.encode([query], "query")
+        return [(vectors, 1.0)]
+
+
+def chosen(lake: Lake, name: str) -> Model | RoutedModel:
+    """The model that `name` means: the lake's where it is empty, `base` for the one it began as, `experts`
+    for those that are routed to, else an alias or a number of the registry, a stage of the lake, a folder,
+    or a name that training's `base_model` may have.
 
     Raises:
         ProvenderError: there is none.
     """
     from assets.checkpoints import MODEL
 
+    if name == EXPERTS:
+        return routed(lake)
     own = lake.path(*MODEL)
     if not name and not own.is_dir():
         raise ProvenderError(

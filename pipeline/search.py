@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+    from evaluation.index import Encode, VectorIndex
     from evaluation.search import Hit, Semantic
+    from pipeline.experts import RoutedModel
     from pipeline.model import Model
     from resources.lake import Lake
 
@@ -84,47 +86,61 @@ def search(asked: Asked) -> int:
     return 0
 
 
-def _found(lake: Lake, asked: Asked, pool: Pool, model: Model | None) -> list[Hit]:
+def _found(lake: Lake, asked: Asked, pool: Pool, model: Model | RoutedModel | None) -> list[Hit]:
     from evaluation.documents import render as document
     from evaluation.search import best
 
     texts = [document(unit, "indexed") for unit in pool.units.iter_rows(named=True)]
     lexical = None if asked.mode == "semantic" else _lexical(lake, pool, texts, asked.query)
     semantic = None if model is None else _semantic(lake, asked.query, pool, texts, model)
-    return best(asked.count, semantic=semantic, lexical=lexical, alpha=_alpha(lake))
+    return best(asked.count, semantic=semantic, lexical=lexical, alpha=_alpha(lake, asked.model))
 
 
-def _alpha(lake: Lake) -> float:
-    """The weight that the last evaluation chose on its judged validation queries, if there was one."""
+def _alpha(lake: Lake, model: str = "") -> float:
+    """The weight that the last evaluation chose on its judged validation queries, if there was one.
+
+    That of the experts, where they were evaluated and are searched with; else the tuned model's.
+    """
     from assets.metrics import METRICS, TUNED
+    from evaluation.routing import ROUTED
     from evaluation.search import ALPHA
+    from pipeline.experts import NAME
 
     if lake.stored(*METRICS) is None:
         return ALPHA
     chosen = lake.read(*METRICS, columns=["eval_set", "system", "mode", "alpha"]).filter(
-        eval_set=_JUDGED, system=TUNED, mode="hybrid"
-    )["alpha"]
-    return ALPHA if chosen.is_empty() else float(chosen[0])
+        eval_set=_JUDGED, mode="hybrid"
+    )
+    alphas = dict(chosen.select("system", "alpha").iter_rows())
+    systems = (ROUTED, TUNED) if model == NAME else (TUNED,)
+    return next((float(alphas[each]) for each in systems if each in alphas), ALPHA)
 
 
-def _semantic(lake: Lake, query: str, pool: Pool, texts: Sequence[str], model: Model) -> Semantic:
+def _semantic(
+    lake: Lake, query: str, pool: Pool, texts: Sequence[str], model: Model | RoutedModel
+) -> Semantic:
     """The pool's index, brought up to date, and the query's vectors."""
-    from evaluation.index import VectorIndex, key_of
+    from evaluation.index import Adapters, VectorIndex, key_of
     from evaluation.search import Semantic
 
-    keys = [key_of(model.fingerprint, text) for text in texts]
+    domains = pool.units["domain"].to_list()
+    readers = [model.reader(domain) for domain in domains]
+    keys = [key_of(reader, text) for reader, text in zip(readers, texts, strict=True)]
     sources = pool.units["source"].to_list()
     # A source that has no definition any more has none in the index either.
     wanted: dict[str, dict[str, str]] = {name: {} for name in pool.sources}
     for source, key, text in zip(sources, keys, texts, strict=True):
         wanted[source][key] = text
-    index = VectorIndex(lake.path(INDEX, model.fingerprint, pool.scope))
-    _update(index, wanted, model)
-    [vectors] = model.encode([query], "query")
-    return Semantic(vectors, index, pool.sources, keys)
+    adapters = (
+        Adapters(dict(zip(keys, readers, strict=True)), model.readers) if model.readers else None
+    )
+    index = VectorIndex(lake.path(INDEX, model.fingerprint, pool.scope), adapters)
+    of = dict(zip(texts, domains, strict=True))
+    _update(index, wanted, lambda some: model.encode_documents(some, [of[text] for text in some]))
+    return Semantic(model.encode_query(query), index, pool.sources, keys)
 
 
-def _update(index: Any, wanted: Mapping[str, Mapping[str, str]], model: Model) -> None:
+def _update(index: VectorIndex, wanted: Mapping[str, Mapping[str, str]], encode: Encode) -> None:
     """Encode what is new, with a progress bar on standard error."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -147,7 +163,13 @@ def _update(index: Any, wanted: Mapping[str, Mapping[str, str]], model: Model) -
                 )
             progress.update(task, completed=done, total=total, visible=True)
 
-        index.update(wanted, lambda texts: model.encode(texts, "document"), told)
+        done = index.update(wanted, encode, told)
+    if done.outdated:
+        named = ", ".join(f"{count:,} by {name}" for name, count in sorted(done.outdated.items()))
+        console.print(
+            f"definitions that an older adapter had encoded, and that are encoded again: {named}",
+            highlight=False,
+        )
 
 
 def _lexical(lake: Lake, pool: Pool, texts: Sequence[str], query: str) -> np.ndarray:

@@ -75,12 +75,14 @@ def load_experts(path: Path, name: str | None = None) -> dict[StageName, Recipe]
     if asked not in curriculum.experts:
         return {}
     settings = profile(curriculum.experts, where=f"{path}: experts", name=asked)
-    recipes = {each: load_recipe(path.parent / own.recipe) for each, own in settings.items()}
+    recipes: dict[StageName, Recipe] = {
+        each: load_recipe(path.parent / own.recipe) for each, own in settings.items()
+    }
     base = next(iter(recipes.values())).base_model
     made: dict[StageName, Recipe] = {}
     for domain, recipe in recipes.items():
         own = settings[domain]
-        others = [each for each in recipes if each != domain]
+        others: list[StageName] = [each for each in recipes if each != domain]
         mixture: dict[str, Any] = {"domains": _shares(domain, others, own.replay)}
         if own.pairs:
             mixture["max_pairs"] = own.pairs

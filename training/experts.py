@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from common.errors import ProvenderError
 from common.hashing import digest
@@ -69,7 +69,7 @@ class Experts:
         """
         from training.model import adapter_of
 
-        adapted = adapter_of(self._encoder)
+        adapted: Any = adapter_of(self._encoder)
         if name == BASE:
             adapted.base_model.disable_adapter_layers()
         else:
@@ -90,12 +90,12 @@ class Experts:
         if name == BASE:
             yield encoder
             return
-        adapted = adapter_of(encoder).base_model
-        adapted.merge_adapter([name])  # type: ignore[operator]
+        adapted: Any = adapter_of(encoder).base_model
+        adapted.merge_adapter([name])
         try:
             yield encoder
         finally:
-            adapted.unmerge_adapter()  # type: ignore[operator]
+            adapted.unmerge_adapter()
 
 
 def identified(checkpoints: Mapping[str, Path]) -> tuple[Recipe, dict[str, str]]:

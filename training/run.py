@@ -43,7 +43,7 @@ try:
     from training.mine import is_mined, mine_stage
     from training.pairs import pairs_of
     from training.pipes import session
-    from training.recipe import Recipe
+    from training.recipe import HardNegatives, Recipe
 except KeyboardInterrupt:  # Ctrl-C while the libraries load: nothing was begun
     sys.exit(130)
 
@@ -296,6 +296,8 @@ def main(arguments: list[str] | None = None) -> int:
                 print(f"{done} {stage.output} {figures}".rstrip(), flush=True)
                 if pipes is not None:
                     pipes.log.info(f"{done} {stage.output}")
+            if options.experts and not options.stage and not is_launched():
+                _together(options, recipes, lake)
     except ProvenderError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -342,6 +344,28 @@ def _stage(options: argparse.Namespace, recipe: Recipe, lake: Path) -> Stage:
         devices=options.devices,
         nodes=options.nodes,
     )
+
+
+def _together(options: argparse.Namespace, recipes: Sequence[Recipe], lake: Path) -> None:
+    """Make what needs all experts: the one that is merged of them, and the router."""
+    from training import combine, router
+
+    _quiet()
+    stage = _stage(options, recipes[0].model_copy(update={"hard_negatives": HardNegatives()}), lake)
+    if stage.valid is None:
+        _warn("without validation pairs (--valid) the experts are neither merged nor routed")
+        return
+    models = stage.output.parent
+    experts = {each.stage.removeprefix(EXPERT): models / each.checkpoint for each in recipes}
+    watched = {"valid": stage.valid, "judged": stage.judged}
+    place = models / combine.NAME
+    merged = combine.combine(experts, place, **watched)
+    print(f"{'merged' if merged['combined'] else 'unchanged:'} {place} by {merged['method']}")
+    place = models / router.NAME
+    corpus = options.corpus or lake / "corpus" / "split=train"
+    made = router.make_router(experts, place, corpus=corpus, **watched)
+    done = "made" if made["made"] else "unchanged:"
+    print(f"{done} {place} accuracy={made['held_out']['accuracy']:.4f}", flush=True)
 
 
 def _mined(recipe: Recipe, corpus: Path, output: Path, folder: Path) -> Path | None:

@@ -70,7 +70,7 @@ def searched(documents: int, folder: Path) -> float:
     print(f"{documents:,} documents of {_TOKENS[0]}-{_TOKENS[1]} tokens of {_DIM}")
     print(f"first update {writing:.1f} s, one without changes {again:.2f} s")
     queries = [made.one(f"query {number}", 12, 32) for number in range(_QUERIES)]
-    pools = [Semantic(query, index, ["bench"], keys) for query in queries]
+    pools = [Semantic([(query, 1.0)], index, ["bench"], keys) for query in queries]
     truth = _best(index, queries, keys)
     exact = [seconds(lambda pool=pool: best(_TOP, semantic=pool)) for pool in pools[:_EXACT]]
     assert [{hit.position for hit in hits} for hits, _ in exact] == truth[:_EXACT]

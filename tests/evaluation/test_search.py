@@ -35,7 +35,7 @@ def pool(tmp_path: Path) -> Semantic:
     index.update(
         {"a": dict(zip(keys, TEXTS, strict=True))}, lambda texts: [encoded(each) for each in texts]
     )
-    return Semantic(QUERY, index, ["a"], keys)
+    return Semantic([(QUERY, 1.0)], index, ["a"], keys)
 
 
 def ordered(scores: np.ndarray) -> list[int]:

@@ -613,19 +613,34 @@ def test_experts_stand_beside_the_stages_each_on_the_base_itself(
     monkeypatch.setenv("PROVENDER_LAKE", str(tmp_path / "lake"))
     write_recipe(tmp_path / "train.yaml", recipe)
     curriculum = write_curriculum(tmp_path, "rust", "formal")
-    rows = [pair(number, domain="formal" if number % 2 else "rust") for number in range(16)]
-    write_corpus(tmp_path / "lake" / "corpus" / "split=train" / "part-0.parquet", rows)
+    rows = [pair(number, domain="formal" if number % 2 else "rust") for number in range(60)]
+    corpus = tmp_path / "lake" / "corpus"
+    write_corpus(corpus / "split=train" / "part-0.parquet", rows)
     models = tmp_path / "lake" / "models"
     command = ["--config", str(curriculum), "--experts"]
     assert main([*command, "--stage", "formal"]) == 0
     assert _left(models) == {"expert_formal"}
     assert main(command) == 0
-    assert capsys.readouterr().out.splitlines()[-1].startswith("unchanged, nothing to train: ")
+    told = capsys.readouterr()
+    assert told.out.splitlines()[-1].startswith("unchanged, nothing to train: ")
+    assert (
+        "without validation pairs (--valid) the experts are neither merged nor routed" in told.err
+    )
     assert _left(models) == {"expert_formal", "expert_rust"}
     for domain in ("formal", "rust"):
         manifest = _manifest(models / f"expert_{domain}")
         assert (manifest["parent"], manifest["lineage"]) == (recipe.base_model, [])
-        assert manifest["sources"][0]["pairs"] == 8
+        assert manifest["sources"][0]["pairs"] == 28  # whole batches
+
+    write_corpus(
+        corpus / "split=valid" / "part-0.parquet", [{**row, "split": "valid"} for row in rows]
+    )
+    assert main(command) == 0
+    assert _left(models) == {"expert_formal", "expert_rust", "merged", "router"}
+    assert "made " in capsys.readouterr().out
+    assert main(command) == 0
+    kinds = [line.partition(" ")[0] for line in capsys.readouterr().out.splitlines()]
+    assert kinds == ["unchanged,", "unchanged,", "unchanged:", "unchanged:"]
 
 
 def test_a_data_set_that_the_recipe_names_is_trained_on(
