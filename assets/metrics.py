@@ -1,4 +1,4 @@
-"""`metrics`: base against tuned model on held-out queries, and whether it may be promoted."""
+"""`metrics`: base against tuned model on held-out queries, and what else is asked beside them."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,9 @@ import pyarrow as pa
 from assets.checkpoints import MODEL
 from assets.common import GPU, OWNERS, markdown_table, told, versions
 from assets.eval_queries import pool_of, queries_of, set_names
-from assets.systems import BASE, TUNED, champion, loaders, others
+from assets.experts import MERGED, Routed
+from assets.systems import BASE, TUNED, champion, experts, loaders, others
+from common.atomic import write_json
 from common.errors import ProvenderError
 from common.hashing import digest
 from corpus import schema
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from sentence_transformers import MultiVectorEncoder
 
     from evaluation.compare import EvalSet, Mode
+    from evaluation.routing import Asked
 
 Rows = dict[tuple[str, ...], tuple[list[dict[str, Any]], pa.Schema]]
 """What is written: by place, the rows and their columns."""
@@ -32,8 +35,13 @@ METRICS, DIFFERENCES, RANKS, SLICES = (
 )
 RUNS = ("metrics", "runs")
 """The ranks of each checkpoint that was evaluated, by the beginning of its fingerprint."""
+ROUTING = ("metrics", "experts.json")
+"""What is known of the experts beside their ranks: the router's confusion, and what they cost."""
 REPORT = ("reports", "report.html")
 VERSION = "3"
+
+_TIMED, _TIMED_QUERIES = 128, 20
+"""Documents and queries that the experts' costs are measured with, at most."""
 
 
 @dg.asset(
@@ -63,6 +71,11 @@ def metrics(
             (found, missing), champion(registry, manifest["fingerprint"]), strict=True
         ):
             part.update(more)
+        routed = None
+        if settings.experts:
+            routed, merged, faults = experts(lake, manifest)
+            found |= merged
+            missing |= faults
         for name, why in missing.items():
             context.log.warning(f"`{name}` is not evaluated: {why}")
         inputs = [
@@ -74,13 +87,17 @@ def metrics(
         fingerprint = digest(
             *(VERSION, COMPARE, manifest["fingerprint"], versions(lake, *inputs)),
             *(_identities(found), settings.xtr_retrieved),
+            *([routed.fingerprint] if routed else []),
         )
         places = (METRICS, DIFFERENCES, RANKS, SLICES)
         stored = lake.stored_all(places)
         unchanged = all(each is not None and each.fingerprint == fingerprint for each in stored)
         if not unchanged:
             models = loaders(lake, manifest, found)
-            rows = _evaluate(lake, models, found, settings.xtr_retrieved)
+            rows, known = evaluate(lake, models, found, settings.xtr_retrieved, routed)
+            if known:
+                write_json({"of": fingerprint, **known}, lake.path(*ROUTING))
+                lake.publish(*ROUTING)
             _write(lake, rows, manifest, fingerprint)
             _track(lake, tracking, manifest)
     table = lake.read(*METRICS)
@@ -108,13 +125,17 @@ def _identities(found: Mapping[str, str]) -> dict[str, str]:
     return {name: digest(*identity(each)) for name, each in found.items()}
 
 
-def _evaluate(
+def evaluate(
     lake: Lake,
     models: "Mapping[str, Callable[[], MultiVectorEncoder]]",
     beside: Iterable[str],
     retrieved: int,
-) -> Rows:
-    """The rows of each table. The tuned model is compared with each one that is `beside` it, too."""
+    routed: Routed | None = None,
+) -> tuple[Rows, dict[str, Any]]:
+    """The rows of each table, and what is known of the experts.
+
+    The tuned model is compared with each one that is `beside` it, too.
+    """
     from common.device import pick
     from evaluation import compare
     from evaluation.slices import slices
@@ -126,20 +147,76 @@ def _evaluate(
             where="config: splits of the manifest",
             remedy="Give one documented source the split `valid` and another the split `test`.",
         )
-    runs = compare.compare(sets, models, pick(), retrieved=retrieved)
+    asked, known = _routed(routed, sets) if routed else (None, {})
+    runs = compare.compare(
+        sets, models, pick(), retrieved=retrieved, beside=asked.scores if asked else None
+    )
     compared: list[tuple[tuple[str, Mode], tuple[str, Mode]]] = [
         ((TUNED, "semantic"), (BASE, "semantic")),
         ((TUNED, "hybrid"), (compare.BM25, "lexical")),
         ((TUNED, "hybrid"), (BASE, "hybrid")),
         *(((TUNED, "semantic"), (name, "semantic")) for name in beside),
         *([((TUNED, "xtr"), (TUNED, "semantic"))] if retrieved else []),
+        *(_of_experts() if asked else []),
     ]
     tests = [test for _, test in sets]
-    return {
+    rows = {
         METRICS: (compare.summary(runs), schema.METRICS),
         DIFFERENCES: (compare.differences(runs, compared), schema.DIFFERENCES),
         RANKS: (compare.per_query_rows(runs, tests), schema.RANKS),
         SLICES: (slices(runs, tests), schema.SLICES),
+    }
+    return rows, known
+
+
+def _of_experts() -> "list[tuple[tuple[str, Mode], tuple[str, Mode]]]":
+    """What the experts are compared with, and their merged model."""
+    from evaluation.routing import ORACLE, ROUTED
+
+    return [
+        ((TUNED, "semantic"), (ROUTED, "semantic")),
+        ((ROUTED, "semantic"), (BASE, "semantic")),
+        ((ROUTED, "semantic"), (MERGED[-1], "semantic")),
+        ((MERGED[-1], "semantic"), (BASE, "semantic")),
+        ((ORACLE, "semantic"), (ROUTED, "semantic")),
+        ((TUNED, "hybrid"), (ROUTED, "hybrid")),
+    ]
+
+
+def _routed(
+    routed: Routed, sets: "list[tuple[EvalSet, EvalSet]]"
+) -> "tuple[Asked, dict[str, Any]]":
+    """The scores of the experts, and what is known of them beside."""
+    from common.device import pick
+    from evaluation.costs import costs
+    from evaluation.routing import ask, confusion
+    from training.experts import Experts
+    from training.model import load_encoder
+
+    device = pick()
+    loaded = Experts.load(routed.places)
+    known = {each.name: each for pair in sets for each in pair}
+    asked = ask(loaded, routed.router, known.values(), device)
+    some = max((test for _, test in sets), key=lambda each: len(each.documents))
+    step = -(-len(some.documents) // _TIMED)
+    measured = costs(
+        load_encoder(loaded.recipe, loaded.recipe.index_length),
+        loaded,
+        routed.router,
+        queries=some.queries[:_TIMED_QUERIES],
+        documents=list(zip(some.documents, some.domains, strict=True))[::step],
+        device=device,
+    )
+    return asked, {
+        "router": dict(routed.router.manifest),
+        "confusion": {
+            test.name: confusion(
+                asked.routes[test.name], asked.own[test.name], routed.router.domains
+            )
+            for _, test in sets
+        },
+        "unknown": asked.unknown,
+        "costs": measured,
     }
 
 

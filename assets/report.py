@@ -10,7 +10,7 @@ from assets.checkpoints import MODEL
 from assets.common import OWNERS, markdown_table, of_source, told
 from assets.corpus import DROPS, SPLITS, place_of
 from assets.eval_queries import pool_of
-from assets.metrics import DIFFERENCES, METRICS, RANKS, REPORT, RUNS
+from assets.metrics import DIFFERENCES, METRICS, RANKS, REPORT, ROUTING, RUNS
 from assets.promotion import read_gates
 from common.atomic import write_json, write_text
 from common.hashing import digest
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 LOGGED = ("reports", "logged.json")
 """Which page MLflow has: asked instead of MLflow, which takes seconds to load."""
-VERSION = "3"
+VERSION = "4"
 _UNIT = ["unit_id", "source", "path", "start_line", "symbol", "language", "prose", "code"]
 _UNIT += ["license", "license_tier"]
 _RANK = ["eval_set", "system", "mode", "query_id", "rank"]
@@ -90,6 +90,7 @@ def gathered(lake: Lake, project: Project) -> "Facts":
         targets=project.load_evaluation().targets,
         origins=_origins(lake, manifest),
         earlier=_earlier(lake, manifest, ranks),
+        experts=_experts(lake),
     )
 
 
@@ -136,6 +137,13 @@ def _earlier(lake: Lake, manifest: dict, ranks: list[dict]) -> dict[str, list[di
             if rows:
                 found[stage["stage"]] = rows
     return found
+
+
+def _experts(lake: Lake) -> dict[str, Any]:
+    """What the last evaluation found out about the experts; nothing where it did not ask them."""
+    path, metrics = lake.path(*ROUTING), lake.stored(*METRICS)
+    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return found if metrics and found.get("of") == metrics.fingerprint else {}
 
 
 def described(facts: "Facts") -> dict[str, Any]:

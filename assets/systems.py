@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assets.checkpoints import MODEL, place_of_stage
+from assets.experts import MERGED, Routed, read_routed
 from common.errors import ProvenderError
 from evaluation.settings import Evaluation, short_name
 from resources.lake import Lake
@@ -43,6 +44,29 @@ def others(
         else:
             found[name] = base_model
     return found, missing
+
+
+def experts(
+    lake: Lake, manifest: Mapping[str, Any]
+) -> tuple[Routed | None, dict[str, str], dict[str, str]]:
+    """The lake's experts with their router, the model that is merged of them, and what of it cannot be asked.
+
+    Returns:
+        The experts; the merged model by name, as of `others`; by name why not.
+    """
+    from evaluation.routing import ROUTED
+
+    missing: dict[str, str] = {}
+    routed = None
+    try:
+        routed = read_routed(lake)
+    except ProvenderError as error:
+        missing[ROUTED] = str(error)
+    place = str(lake.path(*MERGED))
+    problem = _problem(place, manifest)
+    if problem:
+        return routed, {}, {**missing, MERGED[-1]: problem}
+    return routed, {MERGED[-1]: place}, missing
 
 
 def champion(registry: Registry, fingerprint: str) -> tuple[dict[str, str], dict[str, str]]:

@@ -143,6 +143,7 @@ def compare(
     device: Device,
     *,
     retrieved: int = 0,
+    beside: Mapping[str, Mapping[str, np.ndarray]] | None = None,
 ) -> list[Run]:
     """Every system on every set.
 
@@ -151,12 +152,15 @@ def compare(
         models: by system name; each is loaded when it is asked, and then let go.
         device: where the models run.
         retrieved: tokens that each query token retrieves in the mode `xtr`; 0 leaves the mode out.
+        beside: other systems, whose semantic scores are known: by name and set, `(queries, documents)`.
     """
     sets = {each.name: each for pair in pairs for each in pair}.values()
     found = {
         system: scores_of(load(), sets, device, retrieved=retrieved)
         for system, load in models.items()
     }
+    for system, scores in (beside or {}).items():
+        found[system] = {name: {"semantic": each} for name, each in scores.items()}
     runs = []
     for valid, test in pairs:
         lexical_valid = bm25_scores(valid.queries, valid.documents)

@@ -48,6 +48,7 @@ class Facts:
         targets: what is expected.
         origins: the address of each source that has one.
         earlier: ranks of stages that were evaluated as models of their own, by stage (`tables.comparable`).
+        experts: where they were asked, `router` (its manifest), `confusion` by set, `unknown` and `costs`.
     """
 
     metrics: list[Row]
@@ -62,6 +63,7 @@ class Facts:
     targets: Targets = field(default_factory=Targets)
     origins: Mapping[str, str] = field(default_factory=dict)
     earlier: Mapping[str, list[Row]] = field(default_factory=dict)
+    experts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def promoted(self) -> bool:
@@ -115,6 +117,7 @@ def render_report(facts: Facts) -> str:
             ("style", tables.slices(judged, "style")),
             ("dialect", tables.slices(facts.ranks, "dialect")),
         ],
+        experts=tables.experts(facts.metrics),
         retention=heat_map(facts.manifest),
         full_scale=FULL_SCALE,
         cases=_by_set(shown(worst(facts.ranks), facts.units)),

@@ -81,6 +81,10 @@ class Evaluation(Settings):
     stages: bool = Field(
         default=False, description="whether the stages before the model are asked, too"
     )
+    experts: bool = Field(
+        default=False,
+        description="whether the lake's experts are asked, too: routed, and merged into one model",
+    )
     xtr_retrieved: Annotated[int, Field(ge=0)] = Field(
         default=0,
         description="tokens that a query token retrieves in the mode `xtr`; 0: no such mode",
@@ -91,12 +95,12 @@ class Evaluation(Settings):
     @field_validator("baselines")
     @classmethod
     def _have_names_of_their_own(cls, baselines: list[str]) -> list[str]:
-        taken = {"base", "tuned", "bm25"}
+        taken = {"base", "tuned", "bm25", "merged", "routed", "oracle"}
         for each in baselines:
             name = short_name(each)
             if not name:
                 raise ValueError("a name is empty")
-            if name in taken or name.startswith("stage_"):
+            if name in taken or name.startswith(("stage_", "fixed:")):
                 raise ValueError(f"`{each}` would be called `{name}`, as another system is")
             taken.add(name)
         return baselines

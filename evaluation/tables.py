@@ -245,6 +245,31 @@ def _state(measured: float | None, target: float) -> str:
     return "met" if measured >= target else f"missed by {target - measured:.3f}"
 
 
+def experts(metrics: Sequence[Row]) -> list[Row]:
+    """MRR of the experts and of what they are compared with: `system`, `mode`, and a row of `metrics` a set.
+
+    A cell is null where the system was not asked.
+    """
+    found = {
+        (row["system"], row["mode"], row["eval_set"]): row
+        for row in metrics
+        if row["metric"] == "MRR" and row["mode"] in ("semantic", "hybrid")
+    }
+    systems = dict.fromkeys((row["system"], row["mode"]) for row in found.values())
+    return [
+        {
+            "system": system,
+            "mode": mode,
+            "cells": [found.get((system, mode, each)) for each in asked(metrics)],
+        }
+        for system, mode in systems
+        if system in (*_EXPERTS, "base", "tuned") or system.startswith("fixed:")
+    ]
+
+
+_EXPERTS = ("merged", "routed", "oracle")
+
+
 def slices(ranks: Sequence[Row], by: str) -> list[Row]:
     """Base and tuned model, semantic, on the queries of each set that have the same value of `by`.
 

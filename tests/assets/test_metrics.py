@@ -14,7 +14,7 @@ import yaml
 
 from assets.checkpoints import MODEL, place_of_stage
 from assets.eval_queries import pool_of, queries_of, set_names
-from assets.metrics import DIFFERENCES, METRICS, RANKS, RUNS, SLICES, metrics
+from assets.metrics import DIFFERENCES, METRICS, RANKS, ROUTING, RUNS, SLICES, metrics
 from common.hashing import digest_file
 from corpus import schema
 from resources.lake import Lake
@@ -31,6 +31,7 @@ from tests.training.layouts import (
     write_stage,
     write_t5,
 )
+from tests.training.test_experts import write_experts, write_route
 from training.checkpoint import MANIFEST, read_manifest
 from training.model import load_encoder
 from training.recipe import Recipe
@@ -73,6 +74,7 @@ def _write_set(lake: Lake, name: str, split: str, numbers: Iterable[int]) -> Non
     units = [
         {
             "unit_id": f"u{number}",
+            "domain": "rust" if number % 2 else "formal",
             "file_context": pair(number)["file_context"],
             "symbol": pair(number)["symbol"],
             "prose": "",
@@ -248,6 +250,57 @@ def test_a_stage_that_was_trained_again_is_not_the_models(lake: Lake) -> None:
     told = _materialize(lake, stages=True)
     assert told["not_loaded"] == {"stage_general": "the model was made from another one."}
     assert {name for name, _ in _systems(lake)} == {"bm25", "base", "tuned"}
+
+
+def test_experts_are_asked_where_the_settings_say_so(lake: Lake, base: Path) -> None:
+    models = lake.path("models")
+    told = _materialize(lake, experts=True)["not_loaded"]
+    assert "There is no router." in told["routed"]
+    assert "merged" in told
+    assert not lake.path(*ROUTING).exists()
+
+    write_experts(models, base, rust=4, formal=4)
+    write_route(models, rust=3.0, formal=0.0)
+    write_stage(models / "merged", tiny_recipe(base, **LENGTHS, stage="merged"), seed=5)
+    told = _materialize(lake, experts=True)
+    assert (told["unchanged"], told["not_loaded"]) == (False, {})
+    routed = ("routed", "oracle", "fixed:rust", "fixed:formal", "fixed:base")
+    modes = ("semantic", "hybrid", "rrf")
+    assert _systems(lake)[10:] == [
+        *(("merged", mode) for mode in MODES),
+        *((name, mode) for name in routed for mode in modes),
+    ]
+    ranks = lake.read(*RANKS).filter(eval_set="judged_test", mode="semantic")
+    by_system = ranks.pivot("system", index="query_id", values="rank")
+    assert by_system["routed"].to_list() == by_system["fixed:rust"].to_list()
+    own = pl.when(pl.int_range(pl.len()) % 2 == 1).then("fixed:rust").otherwise("fixed:formal")
+    assert by_system["oracle"].to_list() == by_system.select(own).to_series().to_list()
+    against = lake.read(*DIFFERENCES).filter(metric="MRR", eval_set="judged_test")
+    assert against.select("system", "against").rows()[3:] == [
+        ("tuned semantic", "merged semantic"),
+        ("tuned semantic", "routed semantic"),
+        ("routed semantic", "base semantic"),
+        ("routed semantic", "merged semantic"),
+        ("merged semantic", "base semantic"),
+        ("oracle semantic", "routed semantic"),
+        ("tuned hybrid", "routed hybrid"),
+    ]
+
+    known = json.loads(lake.path(*ROUTING).read_text(encoding="utf-8"))
+    assert known["of"] == lake.stored(*METRICS).fingerprint  # type: ignore[union-attr]
+    assert known["unknown"] == 0
+    assert known["confusion"]["judged_test"] == [
+        {"domain": "formal", "queries": 3, "sent": {"rust": 3, "formal": 0}},
+        {"domain": "rust", "queries": 3, "sent": {"rust": 3, "formal": 0}},
+    ]
+    costs = known["costs"]
+    assert costs["index_mb_1000"]["one"] == pytest.approx(costs["index_mb_1000"]["experts"])
+    assert all(each["experts"] > 0 for each in costs.values())
+    assert costs["weights_mb"]["experts"] / costs["weights_mb"]["one"] > 1
+
+    assert _materialize(lake, experts=True)["unchanged"]
+    write_route(models, rust=0.0, formal=3.0)
+    assert not _materialize(lake, experts=True)["unchanged"]
 
 
 def test_xtr_is_measured_where_the_settings_say_so(lake: Lake) -> None:

@@ -132,6 +132,7 @@ def test_a_set_is_read_from_its_two_tables(tmp_path: Path) -> None:
             for n in range(3)
         ],
         unit_ids=["u0", "u1", "u2"],
+        domains=["rust"] * 3,
     )
 
 

@@ -455,3 +455,42 @@ def test_a_history_without_drift_is_plotted_too() -> None:
     assert "Loss of the last stage" in render_report(
         _facts(manifest={**manifest, "history": history})
     )
+
+
+def _of_experts() -> dict[str, Any]:
+    """What an evaluation that asked two experts knows of them."""
+    figures = {"queries": 9, "accuracy": 0.75, "calibration_error": 0.125, "confusion": []}
+    sent = {"rust": 7, "formal": 2}
+    return {
+        "router": {
+            "domains": ["rust", "formal"],
+            "threshold": 0.6,
+            "held_out": figures,
+            "validation": {"judged queries": {**figures, "accuracy": 0.625}},
+        },
+        "confusion": {"judged_test": [{"domain": "rust", "queries": 9, "sent": sent}]},
+        "unknown": 1234,
+        "costs": {
+            name: {"one": 10.0, "experts": 11.75}
+            for name in ("weights_mb", "query_ms", "routing_ms", "document_ms", "index_mb_1000")
+        },
+    }
+
+
+def test_experts_stand_beside_base_and_tuned_model_with_router_and_costs() -> None:
+    of_routed = [row | {"system": "routed"} for row in _metrics() if row["system"] == "tuned"]
+    page = Page(render_report(_facts(metrics=[*_metrics(), *of_routed], experts=_of_experts())))
+    assert ["routed", "semantic", *["0.550 0.45–0.65"] * 2] in page.rows
+    assert ["tuned", "hybrid", *["0.600 0.50–0.70"] * 2] in page.rows
+    assert ["Judged: Rust", "rust", "9", "7", "2"] in page.rows
+    assert ["weights, MB", "10.0", "11.8"] in page.rows
+    assert "of validation judged queries 0.625 (0.125)" in page.words
+    assert "Below a probability of 0.6 a query goes to the two best" in page.words
+    assert "1,234 documents are of a domain without an adapter" in page.words
+    assert page.ids.count("experts") == page.links.count("#experts") == 1
+    assert page.unboxed == 0
+
+
+def test_without_experts_the_page_does_not_speak_of_them(page: Page) -> None:
+    assert "experts" not in page.ids
+    assert "#experts" not in page.links

@@ -18,16 +18,15 @@ from common.device import Device
 from corpus import isolated
 from evaluation.documents import render
 from evaluation.retrieve import encode, maxsim_scores
-from evaluation.routing import Router, encode_documents
+from evaluation.routing import encode_documents
 from pipeline.cli import app
 from pipeline.experts import RoutedModel
 from resources.lake import Lake
 from tests.corpus.frames import units
 from tests.pipeline.test_search import ALPHA, BETA, write_units
 from tests.tiny import tiny_recipe, write_curriculum, write_recipe
-from tests.training.test_experts import write_experts
-from training.experts import Experts, found, identified
-from training.router import write_router
+from tests.training.test_experts import write_experts, write_route
+from training.experts import Experts, found
 
 QUERY = "merge the spans"
 FORMAL = [row | {"domain": "formal"} for row in BETA[:6]]
@@ -61,17 +60,7 @@ def lake(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> L
 
 
 def _route(lake: Lake, threshold: float = 0.0, **scores: float) -> None:
-    """A router that gives every query these scores, made with the experts of today."""
-    models = lake.path("models")
-    intercepts = np.array(list(scores.values()), dtype=np.float32)
-    router = Router(tuple(scores), np.zeros((len(scores), 32), np.float32), intercepts)
-    manifest = {
-        "domains": list(scores),
-        "threshold": threshold,
-        "fingerprints": identified(found(models))[1],
-        "fingerprint": "f",
-    }
-    write_router(router, manifest, models / "router")
+    write_route(lake.path("models"), threshold, **scores)
 
 
 @pytest.fixture

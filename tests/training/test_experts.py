@@ -7,19 +7,22 @@ import shutil
 from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from sentence_transformers import MultiVectorEncoder
 
 from common.errors import ProvenderError
+from common.hashing import digest
 from evaluation.retrieve import encode
-from evaluation.routing import BASE
+from evaluation.routing import BASE, Router
 from tests.tiny import tiny_recipe, write_checkpoint
 from tests.training.layouts import DOCUMENTS, write_roberta, write_stage
 from training.checkpoint import MANIFEST
 from training.experts import Experts, found, identified
 from training.model import adapter_of, load_encoder
 from training.recipe import Recipe
+from training.router import write_router
 
 
 def write_experts(models: Path, base: Path, **ranks: int) -> dict[str, Path]:
@@ -31,6 +34,21 @@ def write_experts(models: Path, base: Path, **ranks: int) -> dict[str, Path]:
         )
         made[domain] = write_stage(models / f"expert_{domain}", recipe, seed)
     return made
+
+
+def write_route(models: Path, threshold: float = 0.0, **scores: float) -> None:
+    """A router that gives every query these scores, made with the experts in `models`."""
+    intercepts = np.array(list(scores.values()), dtype=np.float32)
+    router = Router(tuple(scores), np.zeros((len(scores), 32), np.float32), intercepts)
+    manifest = {
+        "domains": list(scores),
+        "threshold": threshold,
+        "fingerprints": identified(found(models))[1],
+        "fingerprint": digest(threshold, scores),
+        "held_out": {"queries": 4, "accuracy": 0.75, "calibration_error": 0.05, "confusion": []},
+        "validation": {},
+    }
+    write_router(router, manifest, models / "router")
 
 
 @pytest.fixture(scope="module")
