@@ -193,7 +193,8 @@ def search(
         str,
         typer.Option(
             metavar="NAME|PATH",
-            help="The lake's by default; champion, candidate or a version: registered; base: untouched.",
+            help="The lake's by default; champion, candidate or a version: registered; base: untouched; "
+            "experts: routed.",
         ),
     ] = "",
     mode: Annotated[str, typer.Option(help="hybrid, semantic or lexical.")] = "hybrid",

@@ -120,6 +120,7 @@ def _registered(lake: Lake, name: str) -> Path:
 def _place(lake: Lake, name: str) -> Path | None:
     """The folder that `name` means; null for what is no folder's name."""
     from assets.checkpoints import MODEL
+    from assets.experts import ROUTER
 
     if name in (BASE, EMBEDDED):
         return None
@@ -131,7 +132,8 @@ def _place(lake: Lake, name: str) -> Path | None:
             return place.resolve()
     # A hub's names have one slash at most; what looks like a path is one.
     if name.startswith((".", "/", "~")) or "/" not in name:
-        stages = [each.name for each in lake.every("models", "*") if each.is_dir()]
+        folders = [each.name for each in lake.every("models", "*") if each.is_dir()]
+        stages = [each for each in folders if each != ROUTER[-1]]
         raise ProvenderError(
             f"There is no model `{name}`; {hint(name, [*stages, BASE, EMBEDDED], 'models')}"
             f"{'' if stages else '.'}",

@@ -1,9 +1,9 @@
 """Experts against one model for all: `python -m tests.benchmarks.experts OUTPUT`.
 
 Trains the experts of PROVENDER_LAKE's corpus, merges them and learns the router, as far as they are not
-there, and asks base, tuned, merged and routed model the test queries. Prints MRR with intervals, paired tests,
-the router's confusion and what it all costs, and writes it to OUTPUT as Markdown. The lake's own tables stay as
-they are.
+there, and asks base, tuned, merged and routed model the test queries. Prints MRR with intervals, paired
+tests, the router's confusion and what it all costs, and writes it to OUTPUT as Markdown. The lake's own
+tables stay as they are.
 """
 
 from __future__ import annotations
