@@ -207,6 +207,16 @@ class Stack:
         self.start(service)
         self.await_healthy(service)
 
+    def trainings(self) -> list[int]:
+        """The processes that train for the stack."""
+        found = []
+        for place in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                command = (place / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                if "training.run" in command and any(str(self.folder) in each for each in command):
+                    found.append(int(place.name))
+        return found
+
     def close(self) -> None:
         """End what runs, the last one first."""
         for service in reversed(list(self._running)):
