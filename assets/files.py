@@ -44,7 +44,7 @@ def files(context: dg.AssetExecutionContext, lake: Lake, project: Project) -> dg
         metadata=lambda frame: {
             **about(source),
             "kept": int(frame["kept"].sum()),
-            "reasons": counts(frame.filter(~pl.col("kept")), "drop_reason"),
+            "dropped": counts(frame.filter(~pl.col("kept")), "drop_reason"),
             "languages": counts(frame.filter("kept"), "language", "dialect"),
             "license": counts(frame.filter("kept"), "license", "license_tier"),
         },
