@@ -80,7 +80,7 @@ def metrics(
         unchanged = all(each is not None and each.fingerprint == fingerprint for each in stored)
         if not unchanged:
             models = loaders(lake, manifest, found)
-            rows = _evaluate(lake, models, found, settings.xtr_retrieved)
+            rows = _evaluate(lake, models, found, settings.xtr_retrieved, context.log.info)
             _write(lake, rows, manifest, fingerprint)
             _track(lake, tracking, manifest)
     table = lake.read(*METRICS)
@@ -113,6 +113,7 @@ def _evaluate(
     models: "Mapping[str, Callable[[], MultiVectorEncoder]]",
     beside: Iterable[str],
     retrieved: int,
+    tell: Callable[[str], object],
 ) -> Rows:
     """The rows of each table. The tuned model is compared with each one that is `beside` it, too."""
     from common.device import pick
@@ -126,7 +127,7 @@ def _evaluate(
             where="config: splits of the manifest",
             remedy="Give one documented source the split `valid` and another the split `test`.",
         )
-    runs = compare.compare(sets, models, pick(), retrieved=retrieved)
+    runs = compare.compare(sets, models, pick(), retrieved=retrieved, tell=tell)
     compared: list[tuple[tuple[str, Mode], tuple[str, Mode]]] = [
         ((TUNED, "semantic"), (BASE, "semantic")),
         ((TUNED, "hybrid"), (compare.BM25, "lexical")),

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from common.device import Device
 from common.errors import ProvenderError
+from common.progress import Progress
 from evaluation.bm25 import bm25_scores
 from evaluation.bm25f import bm25f_scores
 from evaluation.documents import Form, fields, render
@@ -140,6 +141,7 @@ def compare(
     device: Device,
     *,
     retrieved: int = 0,
+    tell: Callable[[str], object] = lambda _: None,
 ) -> list[Run]:
     """Every system on every set.
 
@@ -148,10 +150,11 @@ def compare(
         models: by system name; each is loaded when it is asked, and then let go.
         device: where the models run.
         retrieved: tokens that each query token retrieves in the mode `xtr`; 0 leaves the mode out.
+        tell: told now and then which system encodes the documents of which set, and how far it is.
     """
     sets = {each.name: each for pair in pairs for each in pair}.values()
     found = {
-        system: scores_of(load(), sets, device, retrieved=retrieved)
+        system: scores_of(load(), sets, device, retrieved=retrieved, tell=_named(tell, system))
         for system, load in models.items()
     }
     runs = []
@@ -176,6 +179,10 @@ def compare(
                 weight = alpha if mode == "hybrid" else None
                 runs.append(_run(test, system, mode, weight, found_by))
     return runs
+
+
+def _named(tell: Callable[[str], object], system: str) -> Callable[[str], object]:
+    return lambda said: tell(f"{system}: {said}")
 
 
 def _run(asked: EvalSet, system: str, mode: Mode, alpha: float | None, scores: np.ndarray) -> Run:
@@ -203,7 +210,12 @@ def best_documents(scores: np.ndarray, answers: Sequence[Sequence[int]]) -> np.n
 
 
 def scores_of(
-    model: MultiVectorEncoder, sets: Iterable[EvalSet], device: Device, *, retrieved: int = 0
+    model: MultiVectorEncoder,
+    sets: Iterable[EvalSet],
+    device: Device,
+    *,
+    retrieved: int = 0,
+    tell: Callable[[str], object] = lambda _: None,
 ) -> dict[str, dict[Mode, np.ndarray]]:
     """What `model` alone says: by the set's name and the mode, `(queries, documents)`.
 
@@ -217,7 +229,8 @@ def scores_of(
         known = {text: known[text] for text in each.documents if text in known}
         new = [text for text in dict.fromkeys(each.documents) if text not in known]
         if new:
-            vectors = encode(model, new, "document", autocast=device.autocast())
+            progress = Progress(tell, f"documents of {each.name} encoded")
+            vectors = encode(model, new, "document", autocast=device.autocast(), progress=progress)
             known |= dict(zip(new, vectors, strict=True))
         queries = encode(model, each.queries, "query", autocast=device.autocast())
         documents = [known[text] for text in each.documents]
