@@ -14,6 +14,7 @@ from assets.lineage import column_lineage
 from common.errors import ProvenderError
 from common.hashing import digest
 from corpus.attribution import notice
+from corpus.sources import Repository
 from resources.lake import Lake, Stored
 from resources.project import manifest_paths
 
@@ -65,11 +66,22 @@ def produce(
             stored = lake.write(frame, schema, *place, fingerprint=fingerprint)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(stored.data_version),
+        # In the order in which its page shows them.
         metadata={
-            **describe(stored, frame, schema, asset=asset, unchanged=unchanged),
             **metadata(frame),
+            **describe(stored, frame, schema, asset=asset, unchanged=unchanged),
         },
     )
+
+
+def about(source: Repository) -> dict[str, str]:
+    """What the manifest says of a source, for the pages of its partition."""
+    return {
+        "source": source.why or source.name,
+        "kind": source.kind,
+        "domain": source.domain,
+        "expected_license": source.license or "none stated",
+    }
 
 
 def with_columns(fingerprint: str, schema: pa.Schema) -> str:
@@ -101,10 +113,13 @@ def describe(
 
 
 def preview(frame: pl.DataFrame) -> str:
-    """Some rows as a Markdown table: the columns that a person reads, long values cut."""
-    shown = [name for name in frame.columns if name not in _NOT_SHOWN] or frame.columns
-    rows = frame.select(shown).gather_every(max(1, frame.height // _PREVIEW_ROWS))
-    return markdown_table(shown, rows.head(_PREVIEW_ROWS).iter_rows())
+    """Some rows as a Markdown table: the columns that a person reads and that differ, long values cut."""
+    rows = frame.gather_every(max(1, frame.height // _PREVIEW_ROWS)).head(_PREVIEW_ROWS)
+    flat = [name for name, kind in frame.schema.items() if not kind.is_nested()]
+    read = [name for name in flat if name not in _NOT_SHOWN]
+    telling = [name for name in read if rows.height < 2 or rows[name].n_unique() > 1]
+    shown = telling or read or flat
+    return markdown_table(shown, rows.select(shown).iter_rows())
 
 
 def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

@@ -44,13 +44,13 @@ _OF_ALL = [place_of_expert(name)[-1] for name in EXPERTS]
     code_version=VERSION,
     pool=GPU,
 )
-def merged(lake: Lake, project: Project) -> dg.MaterializeResult:
+def merged(context: dg.AssetExecutionContext, lake: Lake, project: Project) -> dg.MaterializeResult:
     """All experts as one adapter, by the weighted merge that validation queries chose."""
     from training.combine import combine
 
     with told():
         place = lake.path(*MERGED)
-        manifest = combine(_experts(lake, project), place, **_watched(lake))
+        manifest = combine(_experts(lake, project), place, **_watched(lake), tell=context.log.info)
         lake.publish(*MERGED)
     weights = {name: each["weight"] for name, each in manifest["merged_from"].items()}
     return dg.MaterializeResult(

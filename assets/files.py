@@ -3,7 +3,7 @@
 import dagster as dg
 import polars as pl
 
-from assets.common import OWNERS, counts, of_source, produce, sources, told, versions
+from assets.common import OWNERS, about, counts, of_source, produce, sources, told, versions
 from common.hashing import digest
 from corpus import files as rules
 from corpus import schema
@@ -42,9 +42,9 @@ def files(context: dg.AssetExecutionContext, lake: Lake, project: Project) -> dg
         fingerprint=digest(rules.VERSION, versions(lake, snapshot), policy.model_dump(), options),
         make=classify,
         metadata=lambda frame: {
+            **about(source),
             "kept": int(frame["kept"].sum()),
-            "expected_license": source.license or "none stated",
-            "reasons": counts(frame.filter(~pl.col("kept")), "drop_reason"),
+            "dropped": counts(frame.filter(~pl.col("kept")), "drop_reason"),
             "languages": counts(frame.filter("kept"), "language", "dialect"),
             "license": counts(frame.filter("kept"), "license", "license_tier"),
         },

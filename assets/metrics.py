@@ -94,7 +94,9 @@ def metrics(
         unchanged = all(each is not None and each.fingerprint == fingerprint for each in stored)
         if not unchanged:
             models = loaders(lake, manifest, found)
-            rows, known = evaluate(lake, models, found, settings.xtr_retrieved, routed)
+            rows, known = evaluate(
+                lake, models, found, settings.xtr_retrieved, routed, tell=context.log.info
+            )
             if known:
                 write_json({"of": fingerprint, **known}, lake.path(*ROUTING))
                 lake.publish(*ROUTING)
@@ -131,6 +133,8 @@ def evaluate(
     beside: Iterable[str],
     retrieved: int,
     routed: Routed | None = None,
+    *,
+    tell: Callable[[str], object] = lambda _: None,
 ) -> tuple[Rows, dict[str, Any]]:
     """The rows of each table, and what is known of the experts.
 
@@ -147,9 +151,10 @@ def evaluate(
             where="config: splits of the manifest",
             remedy="Give one documented source the split `valid` and another the split `test`.",
         )
-    asked, known = _routed(routed, sets) if routed else (None, {})
+    asked, known = _routed(routed, sets, tell) if routed else (None, {})
+    beside_scores = asked.scores if asked else None
     runs = compare.compare(
-        sets, models, pick(), retrieved=retrieved, beside=asked.scores if asked else None
+        sets, models, pick(), retrieved=retrieved, beside=beside_scores, tell=tell
     )
     compared: list[tuple[tuple[str, Mode], tuple[str, Mode]]] = [
         ((TUNED, "semantic"), (BASE, "semantic")),
@@ -184,7 +189,7 @@ def _of_experts() -> "list[tuple[tuple[str, Mode], tuple[str, Mode]]]":
 
 
 def _routed(
-    routed: Routed, sets: "list[tuple[EvalSet, EvalSet]]"
+    routed: Routed, sets: "list[tuple[EvalSet, EvalSet]]", tell: Callable[[str], object]
 ) -> "tuple[Asked, dict[str, Any]]":
     """The scores of the experts, and what is known of them beside."""
     from common.device import pick
@@ -196,7 +201,7 @@ def _routed(
     device = pick()
     loaded = Experts.load(routed.places)
     known = {each.name: each for pair in sets for each in pair}
-    asked = ask(loaded, routed.router, known.values(), device)
+    asked = ask(loaded, routed.router, known.values(), device, tell=tell)
     some = max((test for _, test in sets), key=lambda each: len(each.documents))
     step = -(-len(some.documents) // _TIMED)
     measured = costs(

@@ -3,7 +3,17 @@
 import dagster as dg
 import polars as pl
 
-from assets.common import GIT, OWNERS, counts, of_source, produce, sources, told, with_columns
+from assets.common import (
+    GIT,
+    OWNERS,
+    about,
+    counts,
+    of_source,
+    produce,
+    sources,
+    told,
+    with_columns,
+)
 from common.hashing import digest
 from corpus import schema
 from corpus.optout import OptOuts
@@ -61,6 +71,8 @@ def repos(context: dg.AssetExecutionContext, lake: Lake, project: Project) -> dg
         fingerprint=_fingerprint(source, revision, wishes, tombstones),
         make=take,
         metadata=lambda frame: {
+            **about(source),
+            "origin": frame["origin"][0] if frame.height else "",
             "revision": revision,
             "swhid": frame["anchor"][0] if frame.height else "",
             "bytes": int(frame["size"].sum()),

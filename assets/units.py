@@ -7,6 +7,7 @@ import polars as pl
 
 from assets.common import OWNERS, counts, of_source, produce, sources, told, versions
 from common.hashing import digest
+from common.progress import Progress
 from corpus import extract, schema
 from resources.lake import Lake
 from resources.project import Project
@@ -38,6 +39,7 @@ def units(context: dg.AssetExecutionContext, lake: Lake, project: Project) -> dg
             domain,
             lake.read_if_there(*place, schema=schema.UNITS),
             lake.read_if_there(*parsed, schema=schema.PARSED),
+            progress=Progress(context.log.info, "files parsed"),
         )
         work.update(found.counts)
         lake.write(found.parsed, schema.PARSED, *parsed, fingerprint=fingerprint)

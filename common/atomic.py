@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +15,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from common.errors import ProvenderError
+
+_HERE = -100
+"""AT_FDCWD of Linux."""
+_EXCHANGE = 2
+"""RENAME_EXCHANGE of Linux's renameat2, and RENAME_SWAP of macOS's renamex_np."""
 
 
 @contextmanager
@@ -64,18 +71,51 @@ def write_text(text: str, path: Path) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def leftovers(folder: Path) -> list[Path]:
+    """What writes that were killed have left below `folder`, and writes that go on just now."""
+    return sorted(folder.rglob(".*.tmp"))
+
+
 def _swap(new: Path, path: Path) -> None:
     """Put the folder `new` at `path`; where that fails, what was there stays."""
+    if not path.exists():
+        new.rename(path)
+        return
+    if _exchange(new, path):  # what was there is at `new` now, which the caller removes
+        return
     old = new.with_suffix(".old")
-    if path.exists():
-        path.rename(old)
+    path.rename(old)
     try:
         new.rename(path)
     except OSError:
-        if old.exists():
-            old.rename(path)
+        old.rename(path)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Swap two folders in one step, so that a kill finds one of them at either place.
+
+    Returns:
+        Whether the system and the file system can, as most do.
+
+    Raises:
+        OSError: they can, and it failed.
+    """
+    names = os.fsencode(one), os.fsencode(other)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if sys.platform == "linux" and hasattr(libc, "renameat2"):
+        code = libc.renameat2(_HERE, names[0], _HERE, names[1], _EXCHANGE)
+    elif sys.platform == "darwin":
+        code = libc.renamex_np(*names, _EXCHANGE)
+    else:
+        return False
+    if code == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
+        return False
+    raise OSError(number, os.strerror(number), str(other))
 
 
 def _raise_explained(error: OSError, path: Path) -> NoReturn:

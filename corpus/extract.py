@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -11,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 from common.hashing import digest
+from common.progress import silent
 from corpus import paths, provenance, redact, schema
 from corpus.files import FORMAL_LANGUAGES, Contents, bytes_missing
 from corpus.isolated import extractions
@@ -49,6 +50,8 @@ def extract_units(
     domain: str,
     previous: pl.DataFrame | None = None,
     parsed: pl.DataFrame | None = None,
+    *,
+    progress: Callable[[int, int], None] = silent,
 ) -> Extracted:
     """The units of one source.
 
@@ -58,6 +61,7 @@ def extract_units(
         domain: the source's domain; verification code is formal whatever its source is.
         previous: the source's units of an earlier revision, if any.
         parsed: the files that were searched for them.
+        progress: told after each file that is parsed, how many were and how many will be.
 
     Raises:
         ProvenderError: `contents` lacks bytes of a kept file.
@@ -73,7 +77,7 @@ def extract_units(
     counts["carried"] = wanted.height - fresh.height
     counts["parsed"] = fresh.height
     frames, searched = [carried], [known]
-    for units, files in _parsed(fresh, contents, domain):
+    for units, files in _parsed(fresh, contents, domain, progress):
         frames.append(units)
         searched.append(files)
     units = pl.concat(frames).sort("path", "start_line", "symbol", maintain_order=True)
@@ -119,7 +123,7 @@ def _carried(
 
 
 def _parsed(
-    fresh: pl.DataFrame, contents: Contents, domain: str
+    fresh: pl.DataFrame, contents: Contents, domain: str, progress: Callable[[int, int], None]
 ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
     """The units of `fresh` and its files as rows of `schema.PARSED`, some at a time, in any order."""
     places: dict[str, list[dict]] = {}
@@ -127,7 +131,8 @@ def _parsed(
         places.setdefault(file["blob_sha"], []).append(file)
     rows: list[dict] = []
     files: list[dict] = []
-    for (file, found), extraction in extractions(_read(contents, places)):
+    for done, ((file, found), extraction) in enumerate(extractions(_read(contents, places)), 1):
+        progress(done, fresh.height)
         numbered = _numbered(extraction.definitions)
         rows += [_row(file, *each, domain, found) for each in numbered]
         files.append({**file, "fault": extraction.fault, "units": len(numbered)})

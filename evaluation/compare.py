@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from common.device import Device
 from common.errors import ProvenderError
+from common.progress import Progress
 from evaluation.bm25 import bm25_scores
 from evaluation.bm25f import bm25f_scores
 from evaluation.documents import Form, fields, render
@@ -144,6 +145,7 @@ def compare(
     *,
     retrieved: int = 0,
     beside: Mapping[str, Mapping[str, np.ndarray]] | None = None,
+    tell: Callable[[str], object] = lambda _: None,
 ) -> list[Run]:
     """Every system on every set.
 
@@ -153,10 +155,11 @@ def compare(
         device: where the models run.
         retrieved: tokens that each query token retrieves in the mode `xtr`; 0 leaves the mode out.
         beside: other systems, whose semantic scores are known: by name and set, `(queries, documents)`.
+        tell: told now and then which system encodes the documents of which set, and how far it is.
     """
     sets = {each.name: each for pair in pairs for each in pair}.values()
     found = {
-        system: scores_of(load(), sets, device, retrieved=retrieved)
+        system: scores_of(load(), sets, device, retrieved=retrieved, tell=_named(tell, system))
         for system, load in models.items()
     }
     for system, scores in (beside or {}).items():
@@ -185,6 +188,10 @@ def compare(
     return runs
 
 
+def _named(tell: Callable[[str], object], system: str) -> Callable[[str], object]:
+    return lambda said: tell(f"{system}: {said}")
+
+
 def _run(asked: EvalSet, system: str, mode: Mode, alpha: float | None, scores: np.ndarray) -> Run:
     found, best = ranks(scores, asked.answers), best_documents(scores, asked.answers)
     return Run(asked.name, system, mode, alpha, found, best)
@@ -210,7 +217,12 @@ def best_documents(scores: np.ndarray, answers: Sequence[Sequence[int]]) -> np.n
 
 
 def scores_of(
-    model: MultiVectorEncoder, sets: Iterable[EvalSet], device: Device, *, retrieved: int = 0
+    model: MultiVectorEncoder,
+    sets: Iterable[EvalSet],
+    device: Device,
+    *,
+    retrieved: int = 0,
+    tell: Callable[[str], object] = lambda _: None,
 ) -> dict[str, dict[Mode, np.ndarray]]:
     """What `model` alone says: by the set's name and the mode, `(queries, documents)`.
 
@@ -224,7 +236,8 @@ def scores_of(
         known = {text: known[text] for text in each.documents if text in known}
         new = [text for text in dict.fromkeys(each.documents) if text not in known]
         if new:
-            vectors = encode(model, new, "document", autocast=device.autocast())
+            progress = Progress(tell, f"documents of {each.name} encoded")
+            vectors = encode(model, new, "document", autocast=device.autocast(), progress=progress)
             known |= dict(zip(new, vectors, strict=True))
         queries = encode(model, each.queries, "query", autocast=device.autocast())
         documents = [known[text] for text in each.documents]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.stats import rankdata
+
+from common.progress import silent
 
 if TYPE_CHECKING:
     import torch
@@ -31,11 +33,13 @@ def encode(
     task: str,
     *,
     autocast: AbstractContextManager,
+    progress: Callable[[int, int], None] = silent,
 ) -> list[torch.Tensor]:
     """Token vectors of each text, `(tokens_i, dim)`, unit length, on the model's device.
 
     `task` is `query` or `document`. The vectors are those of the model's own `encode_query` and
     `encode_document`, which sort by characters and so pad more.
+    `progress` is told how many texts are encoded, and of how many.
     """
     import torch
 
@@ -57,6 +61,7 @@ def encode(
                 each = (v[m] for v, m in zip(output["token_embeddings"], masks, strict=True))
                 vectors |= zip(rows, each, strict=True)
         found += [vectors[row] for row in range(len(lengths))]
+        progress(len(found), len(texts))
     return found
 
 

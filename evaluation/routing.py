@@ -22,6 +22,7 @@ from scipy.special import softmax
 
 from common.device import Device
 from common.errors import ProvenderError
+from common.progress import Progress, silent
 from evaluation.retrieve import encode, maxsim_scores, min_max, pooled
 
 if TYPE_CHECKING:
@@ -163,9 +164,17 @@ def embed(experts: Experts, queries: Sequence[str], device: Device) -> np.ndarra
 
 
 def encode_documents(
-    experts: Experts, texts: Sequence[str], domains: Sequence[str], device: Device
+    experts: Experts,
+    texts: Sequence[str],
+    domains: Sequence[str],
+    device: Device,
+    *,
+    progress: Callable[[int, int], None] = silent,
 ) -> list[torch.Tensor]:
-    """Token vectors of each text by the adapter of its domain; by the base model where that has none."""
+    """Token vectors of each text by the adapter of its domain; by the base model where that has none.
+
+    `progress` is told how many texts are encoded, and of how many.
+    """
     readers = [reader_of(experts, domain) for domain in domains]
     found: dict[int, torch.Tensor] = {}
     for reader in sorted(set(readers)):
@@ -174,6 +183,7 @@ def encode_documents(
             some = [texts[row] for row in rows]
             vectors = encode(encoder, some, "document", autocast=device.autocast())
         found |= zip(rows, vectors, strict=True)
+        progress(len(found), len(texts))
     return [found[row] for row in range(len(texts))]
 
 
@@ -220,8 +230,19 @@ class Asked:
     unknown: int
 
 
-def ask(experts: Experts, router: Router, sets: Iterable[EvalSet], device: Device) -> Asked:
-    """Every way to route the queries of `sets`, over the same documents: `ROUTED`, `ORACLE`, `FIXED…`."""
+def ask(
+    experts: Experts,
+    router: Router,
+    sets: Iterable[EvalSet],
+    device: Device,
+    *,
+    tell: Callable[[str], object] = lambda _: None,
+) -> Asked:
+    """Every way to route the queries of `sets`, over the same documents: `ROUTED`, `ORACLE`, `FIXED…`.
+
+    Args:
+        tell: told now and then how many documents of which set are encoded.
+    """
     experts.to(device.accelerator)
     known: dict[tuple[str, str], torch.Tensor] = {}
     asked = Asked({}, {}, {}, 0)
@@ -232,7 +253,9 @@ def ask(experts: Experts, router: Router, sets: Iterable[EvalSet], device: Devic
         new = [key for key in dict.fromkeys(pool) if key not in known]
         if new:
             texts, domains = zip(*new, strict=True)
-            known |= zip(new, encode_documents(experts, texts, domains, device), strict=True)
+            progress = Progress(tell, f"documents of {each.name} encoded by experts")
+            vectors = encode_documents(experts, texts, domains, device, progress=progress)
+            known |= zip(new, vectors, strict=True)
         unread |= {key for key in pool if reader_of(experts, key[1]) == BASE}
         documents = [known[key] for key in pool]
         by_adapter = scores_by_adapter(experts, each.queries, documents, device)

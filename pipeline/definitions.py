@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -54,10 +55,13 @@ STAGES = [
 
 
 def assets() -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """Every asset, with the condition under which it is made again."""
+    """Every asset, with the condition under which it is made again and a link to its code."""
     found = dg.load_assets_from_modules(STAGES, include_specs=True)
     known = [each for each in found if isinstance(each, dg.AssetsDefinition | dg.AssetSpec)]
-    return [*dg.map_asset_specs(automated, known)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        linked = dg.with_source_code_references(dg.map_asset_specs(automated, known))
+    return [each for each in linked if isinstance(each, dg.AssetsDefinition | dg.AssetSpec)]
 
 
 def build_definitions(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:

@@ -18,6 +18,7 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import Literal
 
+from common.atomic import leftovers
 from common.errors import ProvenderError, hint
 from resources.automation import load_automation
 from resources.lake import Lake
@@ -189,6 +190,12 @@ def disk() -> Said:
             yield "note", f"{said}: the quickstart needs 3 GB, more sources more"
         else:
             yield "ok", said
+    left = leftovers(places["lake"])
+    if left:
+        every = (each for top in left for each in (top, *top.rglob("*")))
+        size = sum(each.stat().st_size for each in every if each.is_file())
+        said = f"{size / (1 << 20):.1f} MB below {places['lake']} are of killed writes, as {left[0].name}"
+        yield "note", f"{said}: delete them while nothing runs"
 
 
 def dagster() -> Said:

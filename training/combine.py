@@ -8,7 +8,7 @@ searched with, evaluated and exported. Its manifest names what it was made of in
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from common.atomic import replacing_folder, write_json
 from common.errors import ProvenderError
 from common.hashing import digest
+from common.progress import Progress
 from evaluation.routing import BASE
 from training.checkpoint import (
     MANIFEST,
@@ -59,7 +60,12 @@ class Candidate:
 
 
 def combine(
-    experts: Mapping[str, Path], output: Path, *, valid: Path, judged: Path | None = None
+    experts: Mapping[str, Path],
+    output: Path,
+    *,
+    valid: Path,
+    judged: Path | None = None,
+    tell: Callable[[str], object] = lambda _: None,
 ) -> dict[str, Any]:
     """Write the best combination of `experts` to `output`, unless the same is there already.
 
@@ -69,6 +75,7 @@ def combine(
     Args:
         experts: their checkpoints by domain, at least two.
         valid, judged: validation pairs and judged validation queries.
+        tell: told now and then how far it is.
 
     Returns:
         The manifest, with `combined` added: false where nothing had to be done.
@@ -95,7 +102,9 @@ def combine(
     if is_current(output, current):
         return {**read_manifest(output), "combined": False}
     loaded = Experts.load(experts)
-    chosen, table, retention = _choose(loaded, recipe, Watch(recipe, valid, judged))
+    chosen, table, retention = _choose(
+        loaded, recipe, Watch(recipe, valid, judged), Progress(tell, "combinations measured")
+    )
     manifest = {
         "stage": NAME,
         "parent": recipe.base_model,
@@ -139,7 +148,7 @@ def candidates(domains: Sequence[str]) -> list[Candidate]:
 
 
 def _choose(
-    experts: Experts, recipe: Recipe, watch: Watch
+    experts: Experts, recipe: Recipe, watch: Watch, progress: Progress
 ) -> tuple[Candidate, list[dict[str, Any]], dict[str, Any]]:
     """The best candidate, what each one reached, and the base and the best as a stage's `retention`."""
     from common.device import pick
@@ -153,6 +162,7 @@ def _choose(
     for number, candidate in enumerate(tried, 1):
         figures = _measured(experts, candidate, recipe.seed, watch, device.autocast())
         found[float(number)] = mrr(figures)
+        progress(number, len(tried))
         table.append({**asdict(candidate), "MRR": round(figures["MRR"], 6)})
     numbers = [float(number) for number in range(1, len(tried) + 1)]
     best, retained = best_scale(found, numbers, recipe.watch.allowed_loss)

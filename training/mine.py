@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import pyarrow.parquet as pq
 from common.atomic import replacing_folder, write_json
 from common.errors import ProvenderError
 from common.hashing import digest
+from common.progress import Progress
 from training.checkpoint import MANIFEST, base_version, beside, data_version, read_manifest
 from training.curriculum import load_recipes
 from training.pairs import Texts, draw, pairs_of, read_index
@@ -29,13 +31,21 @@ VERSION = "1"
 """Raise it when the code of mining changes what it finds."""
 
 
-def mine_stage(recipe: Recipe, corpus: Path, checkpoint: Path, output: Path) -> dict[str, Any]:
+def mine_stage(
+    recipe: Recipe,
+    corpus: Path,
+    checkpoint: Path,
+    output: Path,
+    *,
+    tell: Callable[[str], object] = lambda _: None,
+) -> dict[str, Any]:
     """Mine for `recipe` into the folder `output`, unless the same was mined already.
 
     Args:
         corpus: the pairs that it trains on.
         checkpoint: where its own checkpoint is to be: `stage:NAME` is beside it.
         output: gets `negatives.parquet`, `consistency.parquet` and a manifest with counts.
+        tell: told now and then how far it is.
 
     Returns:
         The manifest, with `mined` added: false where nothing had to be done.
@@ -53,7 +63,7 @@ def mine_stage(recipe: Recipe, corpus: Path, checkpoint: Path, output: Path) -> 
     current = _fingerprint(recipe, corpus, base)
     if _is_current(output, current):
         return {**read_manifest(output), "mined": False}
-    found = _mine(recipe.model_copy(update={"base_model": base}), corpus)
+    found = _mine(recipe.model_copy(update={"base_model": base}), corpus, tell)
     kinds = found.negatives["kind"].value_counts().to_pylist()
     ranks = np.asarray(found.consistency["rank"])
     manifest = {
@@ -87,7 +97,7 @@ def _fingerprint(recipe: Recipe, corpus: Path, base: str) -> str:
     return digest(VERSION, settings, data_version(corpus), base_version(base))
 
 
-def _mine(recipe: Recipe, corpus: Path) -> Any:
+def _mine(recipe: Recipe, corpus: Path, tell: Callable[[str], object]) -> Any:
     from common.device import pick
     from training.model import load_encoder
     from training.negatives import mine
@@ -99,7 +109,12 @@ def _mine(recipe: Recipe, corpus: Path) -> Any:
     encoder = load_encoder(recipe).to(device.accelerator)
     with tempfile.TemporaryDirectory() as folder:
         pairs = Texts.write(corpus, positions, Path(folder) / "pairs.arrow").table
-        return mine(pairs, encoder, recipe.hard_negatives.mining, device.autocast())
+        progress = Progress(tell, "pairs mined for")
+        return mine(pairs, encoder, recipe.hard_negatives.mining, device.autocast(), progress)
+
+
+def _note(said: str) -> None:
+    print(said, file=sys.stderr, flush=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -120,11 +135,12 @@ def main(arguments: list[str] | None = None) -> int:
     models = options.models or lake / "models"
     try:
         with session() as pipes:
+            tell = pipes.log.info if pipes is not None else _note
             for recipe in _recipes(options):
                 name = recipe.checkpoint
                 output = options.output or lake / "negatives" / name
                 corpus = options.corpus or pairs_of(recipe, lake)
-                result = mine_stage(recipe, corpus, models / name, output)
+                result = mine_stage(recipe, corpus, models / name, output, tell=tell)
                 done = "mined" if result["mined"] else "unchanged"
                 told = (
                     f"{done} {output}: {result['negatives']} negatives of {result['pairs']} pairs"

@@ -8,7 +8,7 @@ document: a pair whose document is not found by its query is a doubtful one.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from common.errors import ProvenderError
 from common.hashing import digest
+from common.progress import silent
 from evaluation.bm25 import bm25_scores
 from evaluation.documents import render
 from evaluation.retrieve import encode, maxsim_scores
@@ -85,6 +86,7 @@ def mine(
     encoder: MultiVectorEncoder,
     settings: Negatives,
     autocast: AbstractContextManager,
+    progress: Callable[[int, int], None] = silent,
 ) -> Mined:
     """Hard negatives of `pairs`, and each pair's consistency rank.
 
@@ -114,6 +116,7 @@ def mine(
         encoder: cuts documents at its own document length.
         settings: see `Negatives`.
         autocast: the precision in which the encoder runs; entered again for each batch.
+        progress: told after each pair, how many were gone through and how many will be.
 
     Raises:
         ProvenderError: a column is missing, or a pair is there twice.
@@ -124,6 +127,7 @@ def mine(
         mutants = _mutants(shard, encoder, settings, autocast)
         for row, place in _search(shard, encoder, settings, autocast):
             ranks.append(place.consistency(row))
+            progress(len(ranks), pairs.num_rows)
             found = place.mined(
                 row, shard, settings, settings.per_pair - len(mutants[row["pair_id"]])
             )

@@ -359,13 +359,17 @@ def _together(options: argparse.Namespace, recipes: Sequence[Recipe], lake: Path
     experts = {each.stage.removeprefix(EXPERT): models / each.checkpoint for each in recipes}
     watched = {"valid": stage.valid, "judged": stage.judged}
     place = models / combine.NAME
-    merged = combine.combine(experts, place, **watched)
+    merged = combine.combine(experts, place, **watched, tell=_say)
     print(f"{'merged' if merged['combined'] else 'unchanged:'} {place} by {merged['method']}")
     place = models / router.NAME
     corpus = options.corpus or lake / "corpus" / "split=train"
     made = router.make_router(experts, place, corpus=corpus, **watched)
     done = "made" if made["made"] else "unchanged:"
     print(f"{done} {place} accuracy={made['held_out']['accuracy']:.4f}", flush=True)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _mined(recipe: Recipe, corpus: Path, output: Path, folder: Path) -> Path | None:

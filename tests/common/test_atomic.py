@@ -147,6 +147,47 @@ def test_new_folder_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
     assert names(tmp_path) == ["model"]
 
 
+def test_a_folder_is_there_at_every_moment_while_it_is_replaced(tmp_path: Path) -> None:
+    """Whoever is killed before or after the one step leaves a whole folder."""
+    killed = (
+        "import os, shutil, signal, sys\n"
+        "from pathlib import Path\n"
+        "from common.atomic import replacing_folder\n"
+        "shutil.rmtree = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "Path.rename = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "with replacing_folder(Path(sys.argv[1])) as temporary:\n"
+        "    (temporary / 'weights').write_text('new')\n"
+    )
+    path = tmp_path / "model"
+    path.mkdir()
+    (path / "weights").write_text("old")
+    done = subprocess.run([sys.executable, "-c", killed, str(path)], cwd=ROOT, check=False)
+
+    assert done.returncode == -signal.SIGKILL
+    assert (path / "weights").read_text() == "new"
+    [left] = atomic.leftovers(tmp_path)
+    assert (left / "weights").read_text() == "old"
+
+
+def test_where_folders_cannot_be_exchanged_they_are_renamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(atomic, "_exchange", lambda *_: False)
+    for text in ("old", "new"):
+        with atomic.replacing_folder(tmp_path / "model") as temporary:
+            (temporary / "weights").write_text(text)
+
+    assert (tmp_path / "model" / "weights").read_text() == "new"
+    assert names(tmp_path) == ["model"]
+
+
+def test_an_exchange_that_fails_says_so(tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+
+    with pytest.raises(FileNotFoundError):
+        atomic._exchange(tmp_path / "new", tmp_path / "gone")
+
+
 def test_failing_folder_leaves_the_old_one(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "weights").write_text("old")

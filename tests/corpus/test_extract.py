@@ -339,6 +339,16 @@ def test_example_is_parsed_again_where_the_domain_makes_it_a_test_or_none() -> N
     assert found.counts == {"parsed": 1}
 
 
+def test_who_waits_is_told_of_each_file_that_is_parsed() -> None:
+    listed = classify(snapshot(FILES), contents(FILES), POLICY, SOURCE)
+    told: list[tuple[int, int]] = []
+    before = extract_units(listed, contents(FILES), "rust", progress=lambda *at: told.append(at))
+    assert told == [(1, 2), (2, 2)]
+    again = (before.units, before.parsed)
+    extract_units(listed, contents(FILES), "rust", *again, progress=lambda *at: told.append(at))
+    assert len(told) == 2, "what is carried over is not parsed"
+
+
 def test_bytes_that_are_missing_say_what_to_do() -> None:
     listed = classify(snapshot(FILES), contents(FILES), POLICY, SOURCE)
 

@@ -210,6 +210,16 @@ def test_every_system_is_run_in_every_mode(model: MultiVectorEncoder) -> None:
     assert [run.mode for run in runs if run.alpha is not None] == ["hybrid", "hybrid"]
 
 
+def test_who_waits_is_told_which_system_is_how_far(
+    model: MultiVectorEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("common.progress.EVERY_S", 0)
+    told: list[str] = []
+    compare([(VALID, TEST)], {"base": lambda: model}, CPU, tell=told.append)
+    count = len(set(VALID.documents))
+    assert told[0] == f"base: {count} of {count} documents of valid encoded"
+
+
 def test_runs_hold_the_ranks_of_their_scores(model: MultiVectorEncoder) -> None:
     lexical_run, semantic_run, hybrid_run, *others = compare(
         [(VALID, TEST)], {"base": lambda: model}, CPU

@@ -100,6 +100,23 @@ def until(what: str, true: Callable[[], Any], patience_s: float = _PATIENCE_S) -
     return found
 
 
+def parent_of(process: int) -> int | None:
+    """The process that started `process`; null where that has ended."""
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+    return None
+
+
+def _processes() -> list[tuple[int, list[str]]]:
+    """Everything that runs on this machine, with its command line."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            command = (place / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            found.append((int(place.name), command))
+    return found
+
+
 class Stack:
     """The services of compose.yaml as processes, with everything that they write below `folder`."""
 
@@ -142,11 +159,13 @@ class Stack:
         """Have `command` stand for a service that has no image here."""
         self._instead[service] = command
 
-    def start(self, service: str) -> None:
-        """Start a service; see `await_healthy`."""
+    def start(self, service: str, behind_s: int = 0) -> None:
+        """Start a service, with a clock that is `behind_s` seconds behind; see `await_healthy`."""
         command = self._instead.get(service) or [
             self._here(each) for each in self._services[service]["command"]
         ]
+        if behind_s:  # of the wall clock alone, as where somebody sets it
+            command = ["faketime", "--exclude-monotonic", "-f", f"-{behind_s}s", *command]
         log = self.log(service)
         log.parent.mkdir(exist_ok=True)
         with log.open("ab") as sink:
@@ -202,10 +221,27 @@ class Stack:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
-    def restart(self, service: str) -> None:
+    def restart(self, service: str, behind_s: int = 0) -> None:
         """Start a service that was killed, as compose's `restart` does, and wait until it is healthy."""
-        self.start(service)
+        self.start(service, behind_s)
         self.await_healthy(service)
+
+    def runs(self) -> list[int]:
+        """The processes of Dagster's runs, which are the code server's children."""
+        server = self._running["location"].pid
+        return [
+            each
+            for each, command in _processes()
+            if any("spawn_main" in part for part in command) and parent_of(each) == server
+        ]
+
+    def trainings(self) -> list[int]:
+        """The processes that train for the stack."""
+        return [
+            each
+            for each, command in _processes()
+            if "training.run" in command and any(str(self.folder) in part for part in command)
+        ]
 
     def close(self) -> None:
         """End what runs, the last one first."""

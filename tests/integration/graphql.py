@@ -32,10 +32,16 @@ query ($id: ID!) { runOrError(runId: $id) { ... on Run { status tags { key value
 _RUNS = """
 query ($filter: RunsFilter!) { runsOrError(filter: $filter) {
   ... on Runs { results { runId status jobName tags { key value } } } } }"""
+_TERMINATE = """
+mutation ($id: String!) { terminateRun(runId: $id) {
+  __typename
+  ... on TerminateRunFailure { message }
+} }"""
 _LOGS = """
 query ($id: ID!) { logsForRun(runId: $id) {
   ... on EventConnection { events {
-    ... on MessageEvent { message }
+    __typename
+    ... on MessageEvent { message stepKey }
     ... on ExecutionStepFailureEvent { error { message causes { message } } }
   } } } }"""
 _ASSETS = """
@@ -91,6 +97,11 @@ class Dagster:
     def backfill_status(self, backfill: str) -> str:
         return self.ask(_BACKFILL_STATUS, id=backfill)["status"]
 
+    def cancel(self, run: str) -> None:
+        """What the button *Terminate* asks for."""
+        told = self.ask(_TERMINATE, id=run)
+        assert told["__typename"] == "TerminateRunSuccess", told
+
     def status(self, run: str) -> str:
         return self.ask(_RUN, id=run)["status"]
 
@@ -111,6 +122,23 @@ class Dagster:
 
         return until(f"{run} is {' or '.join(sorted(expected))}", reached, patience_s)
 
+    def await_rerun(self, run: str) -> None:
+        """Wait until the daemon has had `run` run again, with success."""
+        again = until("it is run again", lambda: self.runs(**{"dagster/parent_run_id": run}))
+        self.await_status(again[0]["runId"], "SUCCESS")
+
+    def await_step(self, run: str, step: str) -> None:
+        """Wait until `step` of `run` has begun."""
+
+        def begun() -> bool:
+            events = self.ask(_LOGS, id=run)["events"]
+            return any(
+                each["__typename"] == "ExecutionStepStartEvent" and each["stepKey"] == step
+                for each in events
+            )
+
+        until(f"{step} of {run} has begun", begun)
+
     def messages(self, run: str) -> list[str]:
         """The messages of the run's log, oldest first, with the reasons of steps that failed."""
         found = []
@@ -119,6 +147,12 @@ class Dagster:
             reasons = [error, *error.get("causes", ())]
             found += [each["message"] for each in (event, *reasons) if each.get("message")]
         return found
+
+    def newest(self, asset: str, partition: str) -> str:
+        """The run that made `partition` of an asset last, as its page has it."""
+        [node] = [each for each in self.ask(_ASSETS)["nodes"] if each["key"]["path"] == [asset]]
+        made = (each for each in node["assetMaterializations"] if each["partition"] == partition)
+        return next(made)["runId"]
 
     def materialized(self) -> dict[str, list[str | None]]:
         """The partitions of each asset's materializations, null for one without."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 
 import pytest
 
+from tests.corpus.snapshots.repository import Repository
 from tests.integration.compose import Stack, until
 from tests.integration.conftest import PROJECT, write_recipe
 from tests.integration.graphql import ENDED, Dagster
 from tests.integration.mlflow import runs
-from tests.integration.s3 import objects
+from tests.integration.s3 import tables
 
 pytestmark = [
     pytest.mark.integration,
@@ -23,26 +23,8 @@ pytestmark = [
 PARTITION = {"dagster/partition": "train"}
 
 
-@pytest.fixture
-def tables(stack: Stack) -> Callable[[], dict[str, str]]:
-    """Gives every table of the lake with its ETag: a hash of its bytes, as S3 has them."""
-
-    def found() -> dict[str, str]:
-        return {key: tag for key, tag in objects(stack, "lake").items() if key.endswith(".parquet")}
-
-    return found
-
-
-def rerun(dagster: Dagster, run: str) -> None:
-    """Wait until the daemon has had `run` run again, with success."""
-    again = until("it is run again", lambda: dagster.runs(**{"dagster/parent_run_id": run}))
-    dagster.await_status(again[0]["runId"], "SUCCESS")
-
-
-def test_postgres_is_gone_while_a_run_goes_on(
-    stack: Stack, dagster: Dagster, tables: Callable[[], dict[str, str]]
-) -> None:
-    before = tables()
+def test_postgres_is_gone_while_a_run_goes_on(stack: Stack, dagster: Dagster) -> None:
+    before = tables(stack)
     run = dagster.launch("ingest", tags=PARTITION)
     dagster.await_status(run, "STARTED")
     stack.kill("postgres")
@@ -50,25 +32,23 @@ def test_postgres_is_gone_while_a_run_goes_on(
     stack.restart("postgres")
     # Whoever wants a connection waits for it. A run that had one, and lost it in a statement, fails.
     if dagster.await_status(run) != "SUCCESS":
-        rerun(dagster, run)
-    assert tables() == before
+        dagster.await_rerun(run)
+    assert tables(stack) == before
     for service in ("location", "webserver", "daemon"):
         stack.await_healthy(service)
     dagster.await_status(dagster.launch("ingest", tags=PARTITION), "SUCCESS")
 
 
-def test_a_run_whose_code_server_was_killed_is_run_again(
-    stack: Stack, dagster: Dagster, tables: Callable[[], dict[str, str]]
-) -> None:
-    before = tables()
+def test_a_run_whose_code_server_was_killed_is_run_again(stack: Stack, dagster: Dagster) -> None:
+    before = tables(stack)
     run = dagster.launch("ingest", tags=PARTITION)
     dagster.await_status(run, "STARTED")
     stack.kill("location")
     stack.restart("location")
     dagster.await_status(run, "FAILURE")
     assert any("its server no longer has its process" in each for each in dagster.messages(run))
-    rerun(dagster, run)
-    assert tables() == before
+    dagster.await_rerun(run)
+    assert tables(stack) == before
 
 
 def test_a_daemon_that_comes_back_goes_on_with_the_queue(stack: Stack, dagster: Dagster) -> None:
@@ -104,3 +84,44 @@ def test_training_goes_on_while_mlflow_is_gone(stack: Stack, dagster: Dagster) -
     told = [each for each in dagster.messages(run) if each.startswith("MLflow ")]
     assert told[0].startswith("MLflow does not answer; training goes on and logs later")
     assert told[-1].startswith(f"MLflow did not come back: {tracked['missing']} values")
+
+
+def test_two_refreshes_of_one_source_at_once_leave_what_one_leaves(
+    stack: Stack, dagster: Dagster
+) -> None:
+    before = tables(stack)
+    both = [dagster.launch("ingest", tags=PARTITION) for _ in range(2)]
+    for run in both:
+        dagster.await_status(run, "SUCCESS")
+    assert tables(stack) == before
+
+
+def test_a_clock_that_steps_back_repeats_and_loses_nothing(stack: Stack, dagster: Dagster) -> None:
+    """An hour, in which the database has events of what was made."""
+    before = tables(stack)
+    for service in ("daemon", "location"):
+        stack.kill(service)
+    for service in ("location", "daemon"):
+        stack.restart(service, behind_s=3600)
+    made = [dagster.launch("ingest", tags=PARTITION)]
+    dagster.await_status(made[0], "SUCCESS")
+    assert tables(stack) == before  # nothing is made anew for its age
+
+    repository = Repository(stack.path(PROJECT) / "train")
+    repository.write(
+        "src/late.rs", "/// Adds four to a number.\npub fn add_four(n: u32) -> u32 { n + 4 }\n"
+    )
+    repository.commit()
+    made.append(dagster.launch("ingest", tags=PARTITION))
+    dagster.await_status(made[1], "SUCCESS")
+    changed = {key for key, tag in tables(stack).items() if before.get(key) != tag}
+    assert "provender/units/source=train/data.parquet" in changed
+    assert all("source=train" in each for each in changed)
+    assert dagster.newest("units", "train") == made[1]
+    for service in ("daemon", "location"):
+        stack.kill(service)
+    for service in ("location", "daemon"):
+        stack.restart(service)
+    dagster.await_status(dagster.launch("refresh_corpus"), "SUCCESS")
+    corpus = "provender/corpus/split=train/part-0.parquet"
+    assert tables(stack)[corpus] != before[corpus]

@@ -101,6 +101,18 @@ def test_a_lake_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monke
     assert "The lake cannot be written" in found.said
 
 
+def test_what_killed_writes_left_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROVENDER_LAKE", str(tmp_path))
+    before = said(doctor.disk())
+    left = tmp_path / "models" / ".model.abc.tmp"
+    left.mkdir(parents=True)
+    (left / "weights").write_bytes(bytes(3 << 20))
+    [state, told] = said(doctor.disk())[len(before)]
+    assert state == "note"
+    assert told.endswith("are of killed writes, as .model.abc.tmp: delete them while nothing runs")
+    assert told.startswith(f"3.0 MB below {tmp_path} ")
+
+
 @pytest.mark.parametrize(
     ("free", "state"), [(100 << 20, "fix"), (2 << 30, "note"), (9 << 30, "ok")]
 )

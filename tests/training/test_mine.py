@@ -46,6 +46,15 @@ def test_the_pairs_that_a_recipe_draws_are_mined(
     }
 
 
+def test_who_waits_is_told_how_far_it_is(
+    recipe: Recipe, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("common.progress.EVERY_S", 0)
+    told: list[str] = []
+    mine_stage(recipe, corpus, tmp_path / "models" / "stage", tmp_path / "n", tell=told.append)
+    assert told == [f"{done} of 16 pairs mined for" for done in range(1, 17)]
+
+
 def test_nothing_is_mined_twice_and_everything_anew_where_the_draw_is_another(
     recipe: Recipe, corpus: Path, tmp_path: Path
 ) -> None:

@@ -17,11 +17,11 @@ _SETTINGS = {
 
 
 class Repository:
-    """The repository at `folder`."""
+    """The repository at `folder`, made where there is none."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         self.git("init", "--quiet", "--initial-branch=main", "--template=")
 
     def git(self, *arguments: str) -> str:
