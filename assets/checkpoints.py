@@ -48,7 +48,7 @@ def place_of_negatives(checkpoint: str) -> tuple[str, ...]:
     return ("negatives", checkpoint)
 
 
-def key_of_negatives(name: StageName, *, expert: bool = False) -> dg.AssetKey:
+def key_of_negatives(name: str, *, expert: bool = False) -> dg.AssetKey:
     """The asset of the negatives of a stage or expert."""
     return dg.AssetKey(["hard_negatives", f"{EXPERT}{name}" if expert else name])
 

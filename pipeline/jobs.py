@@ -11,7 +11,7 @@ import dagster as dg
 
 from assets.checkpoints import CONFIGURED, EXPERTS, key_of_negatives, place_of_expert
 from assets.pairs import TYPES
-from common.stages import ORDER, StageName
+from common.stages import ORDER
 
 PER_SOURCE = ("repos", "files", "units", "sections", *(f"{kind}_pairs" for kind in TYPES))
 """The assets with one partition a source."""
@@ -32,7 +32,7 @@ def training(*stages: str) -> dg.AssetSelection:
     return dg.AssetSelection.assets(*keys, *(f"stage_{name}" for name in stages))
 
 
-def experts(*domains: StageName) -> dg.AssetSelection:
+def experts(*domains: str) -> dg.AssetSelection:
     """Negatives and adapter of the expert of each of `domains`."""
     keys = [key_of_negatives(name, expert=True) for name in domains]
     return dg.AssetSelection.assets(*keys, *(place_of_expert(name)[-1] for name in domains))

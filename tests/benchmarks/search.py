@@ -113,24 +113,26 @@ def indexed(lake: Lake, folder: Path, search: float) -> None:
     units = gather(lake, "").units
     every = units.gather_every(max(1, len(units) // _ENCODED)).head(_ENCODED)
     texts = [render(each, "indexed") for each in every.to_dicts()]
+    domains = every["domain"].to_list()
+    of = dict(zip(texts, domains, strict=True))
     wanted = {"lake": {key_of("bench", text): text for text in texts}}
-    model.encode(texts, "document")  # kernels are made for each shape once
+    model.encode_documents(texts, domains)  # kernels are made for each shape once
     bare, kept = [], []
     for turn in range(_TURNS):
         index = VectorIndex(folder / str(turn))
-        bare.append(seconds(lambda: model.encode(texts, "document"))[1])
+        bare.append(seconds(lambda: model.encode_documents(texts, domains))[1])
         kept.append(
             seconds(
-                lambda index=index: index.update(wanted, lambda new: model.encode(new, "document"))
+                lambda index=index: index.update(
+                    wanted, lambda new: model.encode_documents(new, [of[text] for text in new])
+                )
             )[1]
         )
     ratio = statistics.median(bare) / statistics.median(kept)
     print(f"{len(texts)} definitions: {len(texts) / statistics.median(bare):.0f}/s encoded")
     print(f"indexing has {ratio:.2f} of the speed of encoding (mark 0.90)")
     query = "prove that the ring buffer never overflows"
-    asking = statistics.median(
-        seconds(lambda: model.encode([query], "query"))[1] for _ in range(20)
-    )
+    asking = statistics.median(seconds(lambda: model.encode_query(query))[1] for _ in range(20))
     print(
         f"with encoding the query a warm search takes {1e3 * (search + asking):.0f} ms (mark 300)"
     )
