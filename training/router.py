@@ -85,11 +85,14 @@ def make_router(
         )
     recipe, fingerprints = identified(experts)
     data = data_version(corpus, valid, judged)
-    current = digest(VERSION, fingerprints, data)
-    if (output / MANIFEST).is_file():
+    everyone = recipe.watch.model_copy(update={"domains": []})
+    current = digest(VERSION, fingerprints, data, everyone.model_dump(mode="json"))
+    try:
         known = Router.load(output).manifest
-        if known["fingerprint"] == current:
-            return {**known, "made": False}
+    except ProvenderError:
+        known = {"fingerprint": ""}  # there is none, or it is damaged: it is made
+    if known["fingerprint"] == current:
+        return {**known, "made": False}
     sample = _sampled(corpus, list(experts))
     loaded = Experts.load(experts)
     device = pick(recipe.accelerator, recipe.precision)
@@ -97,7 +100,6 @@ def make_router(
     router, fitted = _fitted(
         embed(loaded, [row["query"] for row in sample], device), sample, experts
     )
-    everyone = recipe.watch.model_copy(update={"domains": []})
     watch = Watch(recipe.model_copy(update={"watch": everyone}), valid, judged)
     chosen = _validated(router, loaded, watch, device)
     manifest = {

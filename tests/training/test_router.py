@@ -142,6 +142,19 @@ def test_a_damaged_router_is_told(made: tuple[Path, dict[str, Any]], tmp_path: P
         Router.load(tmp_path)
 
 
+def test_a_damaged_router_is_made_anew(
+    made: tuple[Path, dict[str, Any]],
+    places: dict[str, Path],
+    tables: dict[str, Path],
+    tmp_path: Path,
+) -> None:
+    output = tmp_path / "router"
+    output.mkdir()
+    (output / "router.json").write_text("{", encoding="utf-8")
+    assert make_router(places, output, **tables) == made[1]
+    assert Router.load(output).domains == DOMAINS
+
+
 def test_calibration_error_is_the_gap_of_confidence_and_truth_by_bin() -> None:
     confidence = np.array([0.95, 0.95, 0.95, 0.95, 0.55, 0.55])
     right = np.array([True, True, True, False, True, False])
