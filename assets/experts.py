@@ -101,6 +101,7 @@ def router(lake: Lake, project: Project) -> dg.MaterializeResult:
         metadata={
             "unchanged": not made["made"],
             "dagster/uri": lake.uri(*ROUTER),
+            "reads": made["reads"],
             "threshold": made["threshold"],
             "confusion": dg.MetadataValue.md(
                 "\n\n".join(f"{name}\n\n{confusion(each)}" for name, each in parts.items())

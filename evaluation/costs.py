@@ -54,12 +54,12 @@ def costs(
         encode(one, [query], "query", autocast=device.autocast())
 
     def routed(query: str) -> None:
-        [route] = router.routes(embed(experts, [query], device))
+        [route] = router.routes(embed(experts, [query], device, router.reads))
         for name in route:
             encode(experts.use(name), [query], "query", autocast=device.autocast())
 
     def routing(query: str) -> None:
-        router.routes(embed(experts, [query], device))
+        router.routes(embed(experts, [query], device, router.reads))
 
     per_document = [_seconds(work) / len(texts) for work in (alone, by_domain)]
     per_query = [

@@ -121,8 +121,12 @@ class VectorIndex:
             gone, new = held - there, there - held
             outdated = self._outdated(wanted)
             table = self._table()
-            # The longest first: who waits is told too much rather than too little.
-            order = sorted(new, key=lambda each: (-len(wanted[each[0]][each[1]]), each))
+            # By adapter, as changing it takes time; and the longest first: who waits is told too much rather
+            # than too little.
+            of = self._adapters.of if self._adapters else {}
+            order = sorted(
+                new, key=lambda each: (of.get(each[1], ""), -len(wanted[each[0]][each[1]]), each)
+            )
             if order:
                 told(0, len(order))
             for start in range(0, len(order), BATCH):

@@ -38,6 +38,13 @@ WEIGHTS, MANIFEST = "router.safetensors", "router.json"
 ROUTED, ORACLE, FIXED = "routed", "oracle", "fixed:"
 """Systems: by the router; by the domain of the answer, which nobody knows; every query to one adapter."""
 
+ENCODER, EMBEDDINGS = "encoder", "embeddings"
+"""What a router reads of a query: the base model's token vectors, for which the query passes through all of
+its layers once more; or the token embeddings that its first layer gets, which cost nearly nothing."""
+
+_AT_ONCE = 512
+"""Queries whose embeddings are looked up together."""
+
 Route = dict[str, float]
 """The adapters that a query goes to, each with its share of the score; they add up to 1."""
 
@@ -48,6 +55,11 @@ class Experts(Protocol):
     @property
     def domains(self) -> Sequence[str]:
         """Those that have an adapter."""
+        ...
+
+    @property
+    def encoder(self) -> MultiVectorEncoder:
+        """The encoder with whatever was put to use last."""
         ...
 
     def to(self, accelerator: str) -> None:
@@ -69,12 +81,14 @@ class Router:
 
     Attributes:
         domains: its classes.
+        reads: `ENCODER` or `EMBEDDINGS`.
         coefficients, intercepts: `(domains, dim)` and `(domains,)`.
         threshold: a query whose best domain is less probable goes to the two best.
         manifest: how it was made, of which adapters, and how well it does.
     """
 
     domains: tuple[str, ...]
+    reads: str
     coefficients: np.ndarray
     intercepts: np.ndarray
     threshold: float = 0.0
@@ -103,6 +117,7 @@ class Router:
             weights = load_file(folder / WEIGHTS)
             made = cls(
                 domains=tuple(manifest["domains"]),
+                reads=manifest["reads"],
                 coefficients=weights["coefficients"],
                 intercepts=weights["intercepts"],
                 threshold=float(manifest["threshold"]),
@@ -110,6 +125,8 @@ class Router:
             )
             if len({len(made.domains), len(made.coefficients), len(made.intercepts)}) != 1:
                 raise ValueError("its domains and weights do not fit")
+            if made.reads not in (ENCODER, EMBEDDINGS):
+                raise ValueError(f"it reads `{made.reads}`, which nobody writes")
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             missing = not (folder / MANIFEST).is_file()
             raise ProvenderError(
@@ -157,10 +174,28 @@ def routes(probabilities: np.ndarray, domains: tuple[str, ...], threshold: float
     return found
 
 
-def embed(experts: Experts, queries: Sequence[str], device: Device) -> np.ndarray:
-    """What a router reads: the mean of the base model's token vectors, of unit length, `(queries, dim)`."""
-    vectors = encode(experts.use(BASE), queries, "query", autocast=device.autocast())
-    return pooled(vectors).cpu().numpy()
+def embed(experts: Experts, queries: Sequence[str], device: Device, reads: str) -> np.ndarray:
+    """The pooled embedding of each query by the base model: a mean of unit length, `(queries, dim)`.
+
+    Args:
+        reads: over what, `ENCODER` or `EMBEDDINGS`.
+    """
+    if reads == ENCODER:
+        vectors = encode(experts.use(BASE), queries, "query", autocast=device.autocast())
+        return pooled(vectors).cpu().numpy()
+    import torch
+
+    encoder = experts.encoder
+    lookup = encoder[0].model.get_input_embeddings()  # no adapter changes it
+    found = []
+    for start in range(0, len(queries), _AT_ONCE):
+        some = list(queries[start : start + _AT_ONCE])
+        features = encoder.preprocess(some, prompt=encoder.prompts["query"] or None, task="query")
+        masks = features["attention_mask"].bool()
+        with torch.inference_mode():
+            tokens = lookup(features["input_ids"].to(encoder.device)).float()
+            found.append(pooled([each[mask] for each, mask in zip(tokens, masks, strict=True)]))
+    return torch.cat(found).cpu().numpy()
 
 
 def encode_documents(
@@ -261,7 +296,7 @@ def ask(
         by_adapter = scores_by_adapter(experts, each.queries, documents, device)
         own = [each.domains[answers[0]] for answers in each.answers]
         asked.own[each.name] = own
-        asked.routes[each.name] = router.routes(embed(experts, each.queries, device))
+        asked.routes[each.name] = router.routes(embed(experts, each.queries, device, router.reads))
         oracle: list[Route] = [{reader_of(experts, domain): 1.0} for domain in own]
         made = {ROUTED: asked.routes[each.name], ORACLE: oracle}
         made |= {f"{FIXED}{name}": [{name: 1.0}] * len(own) for name in by_adapter}

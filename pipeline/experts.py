@@ -68,7 +68,8 @@ class RoutedModel:
         from evaluation.retrieve import encode
 
         device = pick()
-        [self.routes] = self._router.routes(embed(self._experts, [query], device))
+        reads = self._router.reads
+        [self.routes] = self._router.routes(embed(self._experts, [query], device, reads))
         found = []
         for name, share in self.routes.items():
             encoder = self._experts.use(name)

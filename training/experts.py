@@ -31,6 +31,7 @@ class Experts:
     Attributes:
         domains: those that have an adapter.
         recipe: of the first; base model and lengths are the same for all.
+        encoder: with whatever was put to use last.
         fingerprints: what identifies each adapter with its base and lengths, by domain, and the base by
             `BASE`.
     """
@@ -40,7 +41,7 @@ class Experts:
     ) -> None:
         from peft.tuners.lora import LoraLayer
 
-        self._encoder = encoder
+        self.encoder = encoder
         self._layers = [each for each in encoder.modules() if isinstance(each, LoraLayer)]
         self.recipe, self.fingerprints = recipe, dict(fingerprints)
         self.domains = tuple(name for name in fingerprints if name != BASE)
@@ -63,7 +64,7 @@ class Experts:
 
     def to(self, accelerator: str) -> None:
         """Move all of it to an accelerator."""
-        self._encoder.to(accelerator)
+        self.encoder.to(accelerator)
 
     def use(self, name: str) -> MultiVectorEncoder:
         """The encoder as the adapter of a domain makes it, or as it is without one (`BASE`).
@@ -73,7 +74,7 @@ class Experts:
         # Layer by layer: to walk the whole model and freeze what is frozen takes peft three times as long.
         for layer in self._layers:
             layer.set_adapter([] if name == BASE else [name], inference_mode=True)
-        return self._encoder
+        return self.encoder
 
     @contextmanager
     def merged(self, name: str) -> Iterator[MultiVectorEncoder]:

@@ -19,6 +19,8 @@ from common.errors import ProvenderError
 from common.hashing import digest
 from evaluation.metrics import per_query, ranks
 from evaluation.routing import (
+    EMBEDDINGS,
+    ENCODER,
     MANIFEST,
     WEIGHTS,
     Route,
@@ -47,7 +49,13 @@ FEWEST = 25
 """Queries of a domain without which it is not learned."""
 
 THRESHOLDS = (0.0, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-"""0 sends every query to one expert, 1 every query to two."""
+"""0 sends every query to one expert, 1 to two whatever the router is not certain of."""
+
+WORTH = 0.02
+"""Accuracy on validation queries that the base model's token vectors have to gain over its embeddings alone:
+they cost a query another reading."""
+
+_HELD_OUT_NAME = "queries held out"
 
 _HELD_OUT = 0.2
 """Share of the queries that the temperature is fitted on."""
@@ -97,19 +105,22 @@ def make_router(
     loaded = Experts.load(experts)
     device = pick(recipe.accelerator, recipe.precision)
     loaded.to(device.accelerator)
-    router, fitted = _fitted(
-        embed(loaded, [row["query"] for row in sample], device), sample, experts
-    )
     watch = Watch(recipe.model_copy(update={"watch": everyone}), valid, judged)
-    chosen = _validated(router, loaded, watch, device)
+    tried = {
+        reads: _fitted(loaded, sample, reads, watch, device) for reads in (EMBEDDINGS, ENCODER)
+    }
+    reads = _read(tried[EMBEDDINGS][1], tried[ENCODER][1])
+    router, fitted = tried[reads]
     manifest = {
         "fingerprint": current,
         "domains": list(router.domains),
+        "reads": reads,
         "fingerprints": fingerprints,
         "data_version": data,
         "queries": _counted(sample),
         **fitted,
-        **chosen,
+        **_threshold(router, loaded, watch, device),
+        "tried": {name: _accuracies(each) for name, (_, each) in tried.items()},
     }
     write_router(router, manifest, output)
     return {**manifest, "made": True}
@@ -155,16 +166,46 @@ def _counted(sample: Sequence[Mapping[str, str]]) -> dict[str, dict[str, int]]:
     return found
 
 
+def _read(embeddings: Mapping[str, Any], encoder: Mapping[str, Any]) -> str:
+    """What is read of a query: the embeddings, unless the encoder's vectors route enough better."""
+    gains = [
+        _accuracies(encoder)[name] - value
+        for name, value in _accuracies(embeddings).items()
+        if name != _HELD_OUT_NAME
+    ]
+    return ENCODER if np.mean(gains) > WORTH else EMBEDDINGS
+
+
+def _accuracies(fitted: Mapping[str, Any]) -> dict[str, float]:
+    """Of queries held out, and of each kind of validation queries."""
+    parts = {_HELD_OUT_NAME: fitted["held_out"], **fitted["validation"]}
+    return {name: each["accuracy"] for name, each in parts.items()}
+
+
 def _fitted(
-    embeddings: np.ndarray, sample: Sequence[Mapping[str, str]], domains: Mapping[str, Path]
+    experts: Experts,
+    sample: Sequence[Mapping[str, str]],
+    reads: str,
+    watch: Watch,
+    device: Device,
 ) -> tuple[Router, dict[str, Any]]:
-    """The classifier, and how well it does on the queries that it did not learn from."""
+    """The classifier, and how well it does on queries that it did not learn from."""
+    embeddings = embed(experts, [row["query"] for row in sample], device, reads)
+    router, found = _classifier(embeddings, sample, experts.domains, reads)
+    return router, {**found, "validation": _validated(router, experts, watch, device)}
+
+
+def _classifier(
+    embeddings: np.ndarray,
+    sample: Sequence[Mapping[str, str]],
+    names: tuple[str, ...],
+    reads: str,
+) -> tuple[Router, dict[str, Any]]:
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.frozen import FrozenEstimator
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GridSearchCV, train_test_split
 
-    names = tuple(domains)
     labels = np.array([names.index(row["domain"]) for row in sample])
     seen, held, seen_labels, held_labels = train_test_split(
         embeddings, labels, test_size=_HELD_OUT, stratify=labels, random_state=_SEED
@@ -186,6 +227,7 @@ def _fitted(
         intercepts = np.concatenate([-intercepts, intercepts])
     router = Router(
         names,
+        reads,
         (beta * coefficients).astype(np.float32),
         (beta * intercepts).astype(np.float32),
     )
@@ -226,46 +268,47 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
     return float(sum(gaps))
 
 
-def _validated(router: Router, experts: Experts, watch: Watch, device: Device) -> dict[str, Any]:
-    """The threshold with the best MRR on validation queries (the smallest of equals), and how routing did."""
+def _validated(
+    router: Router, experts: Experts, watch: Watch, device: Device
+) -> dict[str, dict[str, Any]]:
+    """Where the router sends validation queries, of pairs and judged ones apart."""
+    known: dict[str, tuple[list[np.ndarray], list[str]]] = {}
+    for each in watch.sets:
+        if each.domain in router.domains:
+            kind = "judged queries" if each.kind == "judged" else "pairs"
+            rows, own = known.setdefault(kind, ([], []))
+            embeddings = embed(experts, each.queries, device, router.reads)
+            rows.append(router.probabilities(embeddings))
+            own += [each.domain] * len(each.queries)
+    return {
+        kind: _figures(np.concatenate(rows), own, router.domains)
+        for kind, (rows, own) in known.items()
+    }
+
+
+def _threshold(router: Router, experts: Experts, watch: Watch, device: Device) -> dict[str, Any]:
+    """The threshold with the best MRR on validation queries, the smallest of equals; what each reached."""
     documents = {
         name: encode_documents(experts, texts, watch.domains[name], device)
         for name, texts in watch.pools.items()
     }
     values: dict[float, dict[tuple[str, str], float]] = {each: {} for each in THRESHOLDS}
     doubtful: dict[float, list[bool]] = {each: [] for each in THRESHOLDS}
-    known: dict[bool, tuple[list[np.ndarray], list[str]]] = {False: ([], []), True: ([], [])}
     for each in watch.sets:
-        probabilities = router.probabilities(embed(experts, each.queries, device))
+        embeddings = embed(experts, each.queries, device, router.reads)
+        probabilities = router.probabilities(embeddings)
         by_adapter = scores_by_adapter(experts, each.queries, documents[each.pool], device)
         for threshold in THRESHOLDS:
             chosen = routes(probabilities, router.domains, threshold)
             values[threshold][each.domain, each.kind] = _mrr(by_adapter, chosen, each.answers)
             doubtful[threshold] += [len(route) > 1 for route in chosen]
-        if each.domain in router.domains:
-            rows, own = known[each.kind == "judged"]
-            rows.append(probabilities)
-            own += [each.domain] * len(each.queries)
     found = {threshold: overall(own) for threshold, own in values.items()}
     best = max(THRESHOLDS, key=lambda threshold: (found[threshold], -threshold))
-    return {
-        "threshold": best,
-        "thresholds": [
-            {
-                "threshold": threshold,
-                "MRR": round(found[threshold], 6),
-                "to_two": float(np.mean(doubtful[threshold])),
-            }
-            for threshold in THRESHOLDS
-        ],
-        "validation": {
-            ("judged queries" if judged else "pairs"): _figures(
-                np.concatenate(rows), own, router.domains
-            )
-            for judged, (rows, own) in known.items()
-            if rows
-        },
-    }
+    rows = [
+        {"threshold": each, "MRR": round(found[each], 6), "to_two": float(np.mean(doubtful[each]))}
+        for each in THRESHOLDS
+    ]
+    return {"threshold": best, "thresholds": rows}
 
 
 def _mrr(

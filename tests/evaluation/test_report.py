@@ -464,6 +464,7 @@ def _of_experts() -> dict[str, Any]:
     return {
         "router": {
             "domains": ["rust", "formal"],
+            "reads": "embeddings",
             "threshold": 0.6,
             "held_out": figures,
             "validation": {"judged queries": {**figures, "accuracy": 0.625}},

@@ -20,6 +20,7 @@ from evaluation.routing import (
     ask,
     combined,
     confusion,
+    embed,
     encode_documents,
     routes,
 )
@@ -40,7 +41,7 @@ def test_a_sure_router_sends_to_one_and_an_unsure_one_to_the_two_best() -> None:
 
 
 def test_probabilities_are_a_softmax_over_linear_scores() -> None:
-    router = Router(("a", "b"), np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([0.0, 1.0]))
+    router = Router(("a", "b"), "encoder", np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([0.0, 1.0]))
     [found] = router.probabilities(np.array([[2.0, 0.5]]))
     assert found == pytest.approx([np.exp(2) / (np.exp(2) + np.exp(1.5)), 1 / (1 + np.exp(0.5))])
 
@@ -75,6 +76,10 @@ class Switched:
             BASE: load_encoder(recipe, 20),
         }
 
+    @property
+    def encoder(self) -> MultiVectorEncoder:
+        return self.encoders["formal"]
+
     def to(self, accelerator: str) -> None:
         assert accelerator == "cpu"
 
@@ -84,6 +89,22 @@ class Switched:
     @contextmanager
     def merged(self, name: str) -> Iterator[MultiVectorEncoder]:
         yield self.encoders[name]
+
+
+def test_a_router_reads_the_mean_of_embeddings_or_of_token_vectors(tiny_model: Path) -> None:
+    experts = Switched(tiny_model)
+    queries = ["parse the date", "open a file of the path"]
+    found = embed(experts, queries, CPU, "encoder")
+    vectors = encode(experts.encoders[BASE], queries, "query", autocast=CPU.autocast())
+    means = torch.stack([each.mean(dim=0) for each in vectors])
+    assert np.allclose(found, torch.nn.functional.normalize(means, dim=1), atol=1e-6)
+
+    encoder = experts.encoder
+    table = encoder[0].model.get_input_embeddings().weight  # type: ignore[union-attr, operator]
+    for query, row in zip(queries, embed(experts, queries, CPU, "embeddings"), strict=True):
+        [ids] = encoder.preprocess([query], prompt=None, task="query")["input_ids"]
+        mean = table[ids].mean(dim=0).detach()
+        assert np.allclose(row, mean / mean.norm(), atol=1e-6)
 
 
 TEXTS = ["fn parse_date(text) { read the file index }", "fn open_file(path) { merge token graph }"]
@@ -116,7 +137,7 @@ def test_every_way_to_route_is_asked_over_the_same_documents(tiny_model: Path) -
         fields=[],
         domains=["rust", "formal", "personal"],
     )
-    router = Router(("rust", "formal"), np.zeros((2, 32)), np.array([0.0, 5.0]))
+    router = Router(("rust", "formal"), "encoder", np.zeros((2, 32)), np.array([0.0, 5.0]))
     found = ask(experts, router, [asked], CPU)
     assert list(found.scores) == ["routed", "oracle", "fixed:rust", "fixed:formal", "fixed:base"]
     assert found.unknown == 1

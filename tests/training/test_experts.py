@@ -39,9 +39,12 @@ def write_experts(models: Path, base: Path, **ranks: int) -> dict[str, Path]:
 def write_route(models: Path, threshold: float = 0.0, **scores: float) -> None:
     """A router that gives every query these scores, made with the experts in `models`."""
     intercepts = np.array(list(scores.values()), dtype=np.float32)
-    router = Router(tuple(scores), np.zeros((len(scores), 32), np.float32), intercepts)
+    router = Router(
+        tuple(scores), "embeddings", np.zeros((len(scores), 32), np.float32), intercepts
+    )
     manifest = {
         "domains": list(scores),
+        "reads": "embeddings",
         "threshold": threshold,
         "fingerprints": identified(found(models))[1],
         "fingerprint": digest(threshold, scores),

@@ -15,7 +15,7 @@ from evaluation.routing import WEIGHTS, Router, embed
 from tests.tiny import pair, write_corpus
 from tests.training.test_experts import write_experts
 from training.experts import Experts, identified
-from training.router import THRESHOLDS, calibration_error, make_router
+from training.router import THRESHOLDS, _read, calibration_error, make_router
 
 CPU = Device("cpu", "fp32")
 DOMAINS = ("general", "rust", "formal")
@@ -78,11 +78,25 @@ def test_it_tells_domains_apart_that_can_be_told_apart(
     assert manifest["validation"]["pairs"]["accuracy"] > 0.9
     assert 0 <= manifest["validation"]["pairs"]["calibration_error"] < 0.2
     router, experts = Router.load(output), Experts.load(places)
-    found = router.probabilities(
-        embed(experts, ["open open the date 77", "merge merge the file 78"], CPU)
-    )
+    queries = ["open open the date 77", "merge merge the file 78"]
+    found = router.probabilities(embed(experts, queries, CPU, router.reads))
     assert [router.domains[each] for each in found.argmax(axis=1)] == ["rust", "formal"]
     assert np.allclose(found.sum(axis=1), 1)
+
+
+def test_it_reads_embeddings_unless_token_vectors_are_worth_another_reading(
+    made: tuple[Path, dict[str, Any]],
+) -> None:
+    assert made[1]["reads"] == "embeddings"  # which tell these domains apart as well
+    assert made[1]["tried"].keys() == {"embeddings", "encoder"}
+
+    def figures(held_out: float, pairs: float, judged: float) -> dict[str, Any]:
+        validation = {"pairs": {"accuracy": pairs}, "judged queries": {"accuracy": judged}}
+        return {"held_out": {"accuracy": held_out}, "validation": validation}
+
+    cheap = figures(0.5, 0.80, 0.60)
+    assert _read(cheap, figures(0.9, 0.83, 0.60)) == "embeddings"
+    assert _read(cheap, figures(0.9, 0.83, 0.62)) == "encoder"
 
 
 def test_its_threshold_is_the_best_on_validation_queries(made: tuple[Path, dict[str, Any]]) -> None:
@@ -91,7 +105,9 @@ def test_its_threshold_is_the_best_on_validation_queries(made: tuple[Path, dict[
     assert list(tried) == list(THRESHOLDS)
     best = max(row["MRR"] for row in tried.values())
     assert tried[manifest["threshold"]]["MRR"] == best
-    assert [tried[each]["to_two"] for each in (0.0, 1.0)] == [0, 1]
+    shares = [row["to_two"] for row in tried.values()]
+    assert shares == sorted(shares)
+    assert shares[0] == 0
 
 
 def test_it_is_safetensors_and_a_manifest(made: tuple[Path, dict[str, Any]]) -> None:
