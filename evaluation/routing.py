@@ -5,7 +5,7 @@ A document is encoded by the adapter of its own domain, which is known, once; by
 domain has none. A query is encoded by the adapter that it is routed to. So MaxSim compares vectors of
 different adapters: a query that went to `rust` is scored, as the adapter `rust` encodes it, against all
 documents, each as its own adapter encoded it. Feature distillation holds every adapter near one base;
-whether that is near enough is what docs/experts.md measures.
+whether that is near enough is what `tests.benchmarks.experts` measures.
 """
 
 from __future__ import annotations
@@ -186,7 +186,8 @@ def embed(experts: Experts, queries: Sequence[str], device: Device, reads: str) 
     import torch
 
     encoder = experts.encoder
-    lookup = encoder[0].model.get_input_embeddings()  # no adapter changes it
+    transformer: Any = encoder[0]
+    lookup = transformer.model.get_input_embeddings()  # no adapter changes it
     found = []
     for start in range(0, len(queries), _AT_ONCE):
         some = list(queries[start : start + _AT_ONCE])
