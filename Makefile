@@ -20,7 +20,7 @@ test: $(STAMP) ## every test, with coverage, on all cores
 	@$(BIN)/pytest -n auto --maxprocesses 4 --cov --cov-report=term
 
 test-integration: $(STAMP) ## the stack of docker/compose.yaml as processes on loopback, and its faults
-	@sh tests/integration/install.sh
+	@sh tests/integration/install_postgres.sh
 	@$(BIN)/pytest -m integration tests/integration
 
 lint: $(STAMP) ## ruff, pyright, import floors

@@ -23,6 +23,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "docker"
+_CLOCK = Path(__file__).parent / "clock"
 HOST = "127.0.0.1"
 ANY = "0.0.0.0"  # what containers listen on, to be replaced
 
@@ -164,15 +165,17 @@ class Stack:
         command = self._instead.get(service) or [
             self._here(each) for each in self._services[service]["command"]
         ]
-        if behind_s:  # of the wall clock alone, as where somebody sets it
-            command = ["faketime", "--exclude-monotonic", "-f", f"-{behind_s}s", *command]
+        environment = self.environment(service)
+        if behind_s:
+            path = os.pathsep.join([str(_CLOCK), environment["PYTHONPATH"]])
+            environment |= {"PYTHONPATH": path, "BEHIND_S": str(behind_s)}
         log = self.log(service)
         log.parent.mkdir(exist_ok=True)
         with log.open("ab") as sink:
             self._running[service] = subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env=self.environment(service),
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=sink,
