@@ -1,4 +1,4 @@
-"""Where the steps of a run go: into the run's own process, into pods on Kubernetes, or to the nodes of Ray."""
+"""Where the steps of a run go: into the run's own process, into pods on Kubernetes, to nodes of Ray."""
 
 import os
 
@@ -6,6 +6,7 @@ import dagster as dg
 
 from common.errors import ProvenderError
 from resources.extras import extra
+from resources.rayjobs import STOPPING
 
 _VARIABLE = "PROVENDER_EXECUTOR"
 
@@ -29,7 +30,8 @@ def chosen() -> dg.ExecutorDefinition:
         with extra("ray", "Steps on Ray", _VARIABLE):
             from dagster_ray import ray_executor
         # Ray keeps a job that asks for nothing on the head node.
-        return ray_executor.configured({"ray": {"num_cpus": 1}}, name="ray")
+        settings = {"num_cpus": 1, "runtime_env": {"env_vars": STOPPING}}
+        return ray_executor.configured({"ray": settings}, name="ray")
     raise ProvenderError(
         f"There is no executor `{name}`.",
         where=_VARIABLE,

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     import dagster as dg
 
 VARIABLE = "PROVENDER_TRAINING_RAY"
+STOPPING = {"RAY_JOB_STOP_SIGNAL": "SIGINT", "RAY_JOB_STOP_WAIT_TIME_S": "60"}
+"""For the environment of a job: it is stopped as by Ctrl-C, and has time to save.
+
+Ray's own is SIGTERM, and SIGKILL 3 s later; and it blocks SIGINT, with which training ends itself, too.
+"""
 
 
 class TrainingJob(Settings):
@@ -54,7 +59,7 @@ def run(context: dg.AssetExecutionContext, command: Sequence[str], settings: Pat
         submit_job_params={
             # `exec`: it ends with Ray's supervisor of the job, whose child it has to be to see that.
             "entrypoint": f"cd {shlex.quote(str(ROOT))} && exec {shlex.join(command)}",
-            "runtime_env": {"env_vars": job.env},
+            "runtime_env": {"env_vars": {**STOPPING, **job.env}},
             "entrypoint_num_cpus": job.cpus,
             "entrypoint_num_gpus": job.gpus,
             "entrypoint_resources": job.resources,

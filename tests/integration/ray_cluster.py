@@ -10,15 +10,17 @@ import signal
 import subprocess
 import sys
 import tempfile
+import urllib.error
+import urllib.request
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from tests.integration.compose import answers, free_port, until
 
 _MARK = "PROVENDER_TESTS_NODE"
-_HEAD, _OTHER = "127.0.0.1", "127.0.0.2"
+_HEAD, _OTHER = "127.0.0.2", "127.0.0.3"  # Ray takes 127.0.0.1 for the name of another interface
+_RESOURCES = '--resources={"other": 1}'
 _STORE_BYTES = 80 << 20
 """The least that Ray takes."""
 
@@ -61,6 +63,7 @@ class Node:
                     os.kill(each, signal.SIGKILL)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(0.1)
+        self._process.wait()
 
     def close(self) -> None:
         self.kill()
@@ -77,22 +80,43 @@ class Node:
 
 
 class Cluster:
-    """A head and another node; each has the environment that `of_node` gives for its number."""
+    """A head and another node, each with an environment of its own."""
 
-    def __init__(self, *environments: Mapping[str, str]) -> None:
-        self._gcs, dashboard = free_port(), free_port()
+    def __init__(self, of_head: Mapping[str, str], of_other: Mapping[str, str]) -> None:
+        gcs, dashboard = free_port(), free_port()
         self.address = f"http://{_HEAD}:{dashboard}"
-        head = ("--head", f"--port={self._gcs}", f"--dashboard-port={dashboard}")
-        self._environments = environments
-        self.nodes = [Node(_HEAD, environments[0], *head, "--dashboard-host=127.0.0.1")]
-        until("the head answers", lambda: answers(self._gcs) and answers(dashboard), 60)
+        self._gcs, self._of_other = f"{_HEAD}:{gcs}", of_other
+        self.head = Node(
+            *(_HEAD, of_head, "--head", f"--port={gcs}", f"--ray-client-server-port={free_port()}"),
+            *(f"--dashboard-host={_HEAD}", f"--dashboard-port={dashboard}"),
+        )
+        self.other: Node | None = None
+        try:
+            until("the head answers", lambda: answers(gcs, _HEAD))
+            self.make_whole()
+        except BaseException:
+            self.close()
+            raise
 
-    def join(self) -> Node:
-        """Start the other node."""
-        other = Node(_OTHER, self._environments[1], f"--address={_HEAD}:{self._gcs}")
-        self.nodes.append(other)
-        return other
+    def make_whole(self) -> None:
+        """Start the other node unless it runs, and wait until both take jobs."""
+        if self.other is None:
+            self.other = Node(_OTHER, self._of_other, f"--address={self._gcs}", _RESOURCES)
+        until("both nodes are alive", lambda: self._alive() == {_HEAD, _OTHER})
+
+    def kill_other(self) -> None:
+        assert self.other
+        self.other.close()
+        self.other = None
 
     def close(self) -> None:
-        for each in reversed(self.nodes):
-            each.close()
+        for each in (self.other, self.head):
+            if each:
+                each.close()
+
+    def _alive(self) -> set[str]:
+        with contextlib.suppress(urllib.error.URLError, ConnectionError):
+            with urllib.request.urlopen(f"{self.address}/nodes?view=summary", timeout=10) as reply:
+                found = json.load(reply)["data"]["summary"]
+            return {each["ip"] for each in found if each["raylet"]["state"] == "ALIVE"}
+        return set()

@@ -47,7 +47,9 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
         yield made
 
 
-def train(project: Path, *, stage: str = "rust", pod: str = "") -> tuple[bool, list[str]]:
+def train(
+    project: Path, *, stage: str = "rust", pod: str = "", job: str = ""
+) -> tuple[bool, list[str]]:
     """Train through a `Trainer` in a run of its own: whether that succeeded, and its messages."""
 
     @dg.asset
@@ -64,7 +66,7 @@ def train(project: Path, *, stage: str = "rust", pod: str = "") -> tuple[bool, l
         )
         return dg.MaterializeResult()
 
-    trainer = Trainer(pipes=dg.PipesSubprocessClient(), pod=pod)
+    trainer = Trainer(pipes=dg.PipesSubprocessClient(), pod=pod, job=job)
     with dg.DagsterInstance.ephemeral() as instance:
         done = dg.materialize(
             [made], resources={"trainer": trainer}, instance=instance, raise_on_error=False
@@ -108,7 +110,7 @@ def test_without_the_extra_one_message_says_what_to_install(
     monkeypatch.setenv("PROVENDER_TRAINING_POD", str(project / "pod.yaml"))
     success, messages = train(project)
     assert not success
-    assert any("needs the extra `k8s`, which is not installed" in each for each in messages)
+    assert any("need the extra `k8s`, which is not installed" in each for each in messages)
 
 
 def test_a_mistake_in_the_pods_file_is_told_with_its_place(project: Path) -> None:
