@@ -213,17 +213,23 @@ def test_a_run_whose_node_was_lost_is_run_again_on_the_other(world: World) -> No
     assert world.tables("ray", changed) == world.made_without_ray(*changed)
 
 
-def test_steps_are_jobs_where_the_executor_is_rays(world: World) -> None:
+def test_steps_are_jobs_where_the_executor_is_rays(world: World, tmp_path: Path) -> None:
     world.cluster.make_whole()
     command = ["dagster", "asset", "materialize", "--select", "repos,files"]
     command += ["--partition", OF_STEPS, "-m", "pipeline.definitions"]
+    # An instance without the launcher, whose daemon takes a run that has no job for one that is lost.
+    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n", encoding="utf-8")
+    environment = {**world.environment, "DAGSTER_HOME": str(tmp_path), "PROVENDER_EXECUTOR": "ray"}
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        instance.add_dynamic_partitions("sources", [OF_STEPS])
     done = subprocess.run(
         command,
         cwd=ROOT,
-        env={**world.environment, "PROVENDER_EXECUTOR": "ray"},
+        env=environment,
         capture_output=True,
         text=True,
         check=False,
+        timeout=240,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     steps = {
@@ -277,18 +283,27 @@ def test_training_stops_and_saves_where_its_step_is_cancelled(
     write_recipe(project / "train.yaml", tiny_recipe(tiny_model, epochs=1000))
     before = len(of_training(world))
 
+    ended = threading.Event()
+
     def cancel() -> None:
         def trains() -> bool:
             jobs = of_training(world)[before:]
-            return any("step 40 of" in world.jobs.get_job_logs(str(j.submission_id)) for j in jobs)
+            logs = [world.jobs.get_job_logs(str(each.submission_id)) for each in jobs]
+            return ended.is_set() or any("step 40 of" in each for each in logs)
 
-        until("it trains", trains)
-        os.kill(os.getpid(), signal.SIGINT)
+        try:
+            until("it trains", trains)
+        finally:
+            if not ended.is_set():
+                os.kill(os.getpid(), signal.SIGINT)
 
     asked = threading.Thread(target=cancel)
     asked.start()
-    success, _ = train(project, job=str(project / "job.yaml"))
-    asked.join()
+    try:
+        success, _ = train(project, job=str(project / "job.yaml"))
+    finally:
+        ended.set()
+        asked.join()
     assert not success
     [job] = of_training(world)[before:]
     name = str(job.submission_id)
