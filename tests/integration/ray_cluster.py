@@ -56,7 +56,7 @@ class Node:
     def check(self) -> None:
         """
         Raises:
-            AssertionError: it has ended, or lost one of Ray's processes; with the end of its log.
+            AssertionError: it has ended; with the end of its log.
         """
         log = self._log.read_text(encoding="utf-8", errors="replace")
         assert self._process.poll() is None, log[-3000:]
@@ -88,8 +88,8 @@ class Cluster:
         gcs, dashboard = free_port(), free_port()
         self.address = f"http://{_HEAD}:{dashboard}"
         self._gcs, self._of_other = f"{_HEAD}:{gcs}", of_other
-        # Below /tmp, not pytest's folder: a socket's path has 107 bytes at most. One for both: an agent of Ray's
-        # looks for a job's log where the head has its own.
+        # Below /tmp, not pytest's folder: a socket's path has 107 bytes at most. One for both, as machines
+        # have one path: a node looks for a job's log where the head has its own.
         self._folder = Path(tempfile.mkdtemp(prefix="ray-"))
         self.head = Node(
             *(
