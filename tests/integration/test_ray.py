@@ -5,6 +5,7 @@ Each node has a working copy of its own, so that nothing but S3 carries a table 
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -211,6 +212,25 @@ def test_a_run_whose_node_was_lost_is_run_again_on_the_other(world: World) -> No
     for each in (*(each for each in runs if each != lost), again["runId"]):
         world.dagster.await_status(each, "SUCCESS")
     assert world.tables("ray", changed) == world.made_without_ray(*changed)
+
+
+def test_a_run_goes_where_its_tag_says_and_is_cancelled_there(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.cluster.make_whole()
+    tags = {
+        "dagster/partition": SOURCES[2],
+        "dagster-ray/config": json.dumps({"resources": {"other": 1}}),
+    }
+    launched = world.dagster.launch("ingest", tags=tags)
+    world.dagster.await_status(launched, "STARTED")
+    monkeypatch.setenv("RAY_ADDRESS", world.cluster.address)
+    with dg.DagsterInstance.from_config(world.environment["DAGSTER_HOME"]) as instance:
+        assert instance.run_launcher.terminate(launched)
+    world.dagster.await_status(launched, "CANCELED")
+    job = world.job(launched)
+    assert "127.0.0.3" in (job.driver_agent_http_address or "")
+    assert world.await_end(str(job.submission_id)) == JobStatus.STOPPED
 
 
 def test_steps_are_jobs_where_the_executor_is_rays(world: World, tmp_path: Path) -> None:
