@@ -3,10 +3,10 @@
 Monotonic clocks go on as they do where somebody sets a machine's clock.
 """
 
-import datetime
+import datetime as dt
 import os
 
 import time_machine
 
-_behind = datetime.timedelta(seconds=int(os.environ["BEHIND_S"]))
-time_machine.travel(datetime.datetime.now(datetime.UTC) - _behind).start()
+_behind = dt.timedelta(seconds=int(os.environ["BEHIND_S"]))
+time_machine.travel(dt.datetime.now(dt.UTC) - _behind).start()
