@@ -7,7 +7,7 @@ export DAGSTER_HOME := $(CURDIR)/.dagster
 export DAGSTER_DISABLE_TELEMETRY := 1
 export PROVENDER_LAKE ?= $(CURDIR)/lake
 
-.PHONY: demo test test-integration lint ui bench clean help
+.PHONY: demo test test-integration test-ray lint ui bench clean help
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -20,8 +20,11 @@ test: $(STAMP) ## every test, with coverage, on all cores
 	@$(BIN)/pytest -n auto --maxprocesses 4 --cov --cov-report=term
 
 test-integration: $(STAMP) ## the stack of docker/compose.yaml as processes on loopback, and its faults
-	@sh tests/integration/install.sh
+	@sh tests/integration/install_postgres.sh
 	@$(BIN)/pytest -m integration tests/integration
+
+test-ray: $(STAMP) ## ingesting and training on a Ray cluster of two nodes on loopback; minutes, not part of CI
+	@$(BIN)/pytest -m ray tests/integration/test_ray.py
 
 lint: $(STAMP) ## ruff, pyright, import floors
 	@$(BIN)/ruff check .

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from common.config import Settings, load
-from common.errors import ProvenderError
+from resources.extras import extra
 
 if TYPE_CHECKING:
     import dagster as dg
+
+VARIABLE = "PROVENDER_TRAINING_POD"
 
 
 class TrainingPod(Settings):
@@ -45,14 +47,8 @@ def run(context: dg.AssetExecutionContext, command: Sequence[str], settings: Pat
         dagster_k8s.client.DagsterK8sError: the pod failed.
     """
     pod = load(settings, TrainingPod)
-    try:
+    with extra("k8s", "Pods for training", VARIABLE):
         from dagster_k8s import PipesK8sClient
-    except ModuleNotFoundError:
-        raise ProvenderError(
-            "Training in pods needs the extra `k8s`, which is not installed.",
-            where="PROVENDER_TRAINING_POD",
-            remedy="Install provender[k8s] (the stack's image has it), or unset the variable.",
-        ) from None
     PipesK8sClient(poll_interval=pod.poll_s).run(
         context=context,
         image=pod.image,

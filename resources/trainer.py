@@ -1,7 +1,7 @@
 """Training in a process of its own: Dagster launches `python -m training.run` through Pipes.
 
 On this machine by default; in a pod on Kubernetes where PROVENDER_TRAINING_POD names a file that describes
-one (resources/pods.py).
+one (resources/pods.py), in a job of a Ray cluster where PROVENDER_TRAINING_RAY does (resources/rayjobs.py).
 """
 
 import os
@@ -11,6 +11,8 @@ from pathlib import Path
 
 import dagster as dg
 
+from common.errors import ProvenderError
+from resources import pods, rayjobs
 from resources.project import ROOT
 
 
@@ -19,11 +21,13 @@ class Trainer(dg.ConfigurableResource):
 
     Attributes:
         pod: a file of `resources.pods.TrainingPod`; empty: PROVENDER_TRAINING_POD, else no pod.
+        job: a file of `resources.rayjobs.TrainingJob`; empty: PROVENDER_TRAINING_RAY, else no job.
     """
 
     pipes: dg.ResourceDependency[dg.PipesSubprocessClient]
     python: str = sys.executable
     pod: str = ""
+    job: str = ""
 
     def run(
         self,
@@ -42,7 +46,7 @@ class Trainer(dg.ConfigurableResource):
 
         Raises:
             dagster.Failure: the command failed; its own message is in the run's log.
-            ProvenderError: as `resources.pods.run`.
+            ProvenderError: as `resources.pods.run` and `resources.rayjobs.run`; or it is to go to both.
         """
         command = [
             *("-m", "training.run", "--config", str(curriculum), "--stage", stage),
@@ -68,7 +72,7 @@ class Trainer(dg.ConfigurableResource):
 
         Raises:
             dagster.Failure: the command failed; its own message is in the run's log.
-            ProvenderError: as `resources.pods.run`.
+            ProvenderError: as `resources.pods.run` and `resources.rayjobs.run`; or it is to go to both.
         """
         command = [
             *("-m", "training.mine", "--config", str(curriculum), "--stage", stage),
@@ -78,11 +82,18 @@ class Trainer(dg.ConfigurableResource):
         self._launch(context, command)
 
     def _launch(self, context: dg.AssetExecutionContext, arguments: Sequence[str]) -> None:
-        pod = self.pod or os.environ.get("PROVENDER_TRAINING_POD")
+        pod = self.pod or os.environ.get(pods.VARIABLE)
+        job = self.job or os.environ.get(rayjobs.VARIABLE)
+        if pod and job:
+            raise ProvenderError(
+                "Training is to go to Kubernetes and to Ray.",
+                where=f"{pods.VARIABLE}, {rayjobs.VARIABLE}",
+                remedy="Unset one of them.",
+            )
         if pod:
-            from resources import pods
-
             pods.run(context, ["python", *arguments], Path(pod))
+        elif job:
+            rayjobs.run(context, [self.python, *arguments], Path(job))
         else:
             command = [self.python, *arguments]
             self.pipes.run(context=context, command=command, cwd=str(ROOT))

@@ -23,6 +23,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "docker"
+_CLOCK = Path(__file__).parent / "clock"
 HOST = "127.0.0.1"
 ANY = "0.0.0.0"  # what containers listen on, to be replaced
 
@@ -80,11 +81,11 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def answers(port: int) -> bool:
+def answers(port: int, host: str = HOST) -> bool:
     """Whether somebody listens there."""
     with socket.socket() as probe:
         probe.settimeout(1)
-        return probe.connect_ex((HOST, port)) == 0
+        return probe.connect_ex((host, port)) == 0
 
 
 def until(what: str, true: Callable[[], Any], patience_s: float = _PATIENCE_S) -> Any:
@@ -164,15 +165,17 @@ class Stack:
         command = self._instead.get(service) or [
             self._here(each) for each in self._services[service]["command"]
         ]
-        if behind_s:  # of the wall clock alone, as where somebody sets it
-            command = ["faketime", "--exclude-monotonic", "-f", f"-{behind_s}s", *command]
+        environment = self.environment(service)
+        if behind_s:
+            path = os.pathsep.join([str(_CLOCK), environment["PYTHONPATH"]])
+            environment |= {"PYTHONPATH": path, "BEHIND_S": str(behind_s)}
         log = self.log(service)
         log.parent.mkdir(exist_ok=True)
         with log.open("ab") as sink:
             self._running[service] = subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env=self.environment(service),
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=sink,

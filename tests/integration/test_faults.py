@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -96,32 +98,42 @@ def test_two_refreshes_of_one_source_at_once_leave_what_one_leaves(
     assert tables(stack) == before
 
 
-def test_a_clock_that_steps_back_repeats_and_loses_nothing(stack: Stack, dagster: Dagster) -> None:
-    """An hour, in which the database has events of what was made."""
-    before = tables(stack)
-    for service in ("daemon", "location"):
-        stack.kill(service)
-    for service in ("location", "daemon"):
-        stack.restart(service, behind_s=3600)
-    made = [dagster.launch("ingest", tags=PARTITION)]
-    dagster.await_status(made[0], "SUCCESS")
-    assert tables(stack) == before  # nothing is made anew for its age
+@contextmanager
+def behind(stack: Stack, seconds: int) -> Iterator[None]:
+    """Code server and daemon with a clock that is set back."""
+    _restart(stack, seconds)
+    try:
+        yield
+    finally:
+        _restart(stack, 0)
 
-    repository = Repository(stack.path(PROJECT) / "train")
-    repository.write(
-        "src/late.rs", "/// Adds four to a number.\npub fn add_four(n: u32) -> u32 { n + 4 }\n"
-    )
-    repository.commit()
-    made.append(dagster.launch("ingest", tags=PARTITION))
-    dagster.await_status(made[1], "SUCCESS")
-    changed = {key for key, tag in tables(stack).items() if before.get(key) != tag}
-    assert "provender/units/source=train/data.parquet" in changed
-    assert all("source=train" in each for each in changed)
-    assert dagster.newest("units", "train") == made[1]
+
+def _restart(stack: Stack, behind_s: int) -> None:
     for service in ("daemon", "location"):
         stack.kill(service)
     for service in ("location", "daemon"):
-        stack.restart(service)
+        stack.restart(service, behind_s)
+
+
+def test_a_clock_that_steps_back_repeats_and_loses_nothing(stack: Stack, dagster: Dagster) -> None:
+    """By an hour, in which the database has events of what was made."""
+    before = tables(stack)
+    repository = Repository(stack.path(PROJECT) / "train")
+    with behind(stack, 3600):
+        run = dagster.launch("ingest", tags=PARTITION)
+        dagster.await_status(run, "SUCCESS")
+        assert tables(stack) == before  # nothing is made anew for its age
+
+        repository.write(
+            "src/late.rs", "/// Adds four to a number.\npub fn add_four(n: u32) -> u32 { n + 4 }\n"
+        )
+        repository.commit()
+        run = dagster.launch("ingest", tags=PARTITION)
+        dagster.await_status(run, "SUCCESS")
+        changed = {key for key, tag in tables(stack).items() if before.get(key) != tag}
+        assert "provender/units/source=train/data.parquet" in changed
+        assert all("source=train" in each for each in changed)
+        assert dagster.newest("units", "train") == run
     dagster.await_status(dagster.launch("refresh_corpus"), "SUCCESS")
     corpus = "provender/corpus/split=train/part-0.parquet"
     assert tables(stack)[corpus] != before[corpus]

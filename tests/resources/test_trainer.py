@@ -47,7 +47,9 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
         yield made
 
 
-def train(project: Path, *, stage: str = "rust", pod: str = "") -> tuple[bool, list[str]]:
+def train(
+    project: Path, *, stage: str = "rust", pod: str = "", job: str = ""
+) -> tuple[bool, list[str]]:
     """Train through a `Trainer` in a run of its own: whether that succeeded, and its messages."""
 
     @dg.asset
@@ -64,7 +66,7 @@ def train(project: Path, *, stage: str = "rust", pod: str = "") -> tuple[bool, l
         )
         return dg.MaterializeResult()
 
-    trainer = Trainer(pipes=dg.PipesSubprocessClient(), pod=pod)
+    trainer = Trainer(pipes=dg.PipesSubprocessClient(), pod=pod, job=job)
     with dg.DagsterInstance.ephemeral() as instance:
         done = dg.materialize(
             [made], resources={"trainer": trainer}, instance=instance, raise_on_error=False
@@ -101,14 +103,28 @@ def test_a_pod_that_fails_fails_the_run_and_is_deleted(project: Path, cluster: C
     assert any("did not succeed" in each or "failed" in each for each in messages)
 
 
+@pytest.mark.parametrize(
+    ("module", "name", "variable"),
+    [
+        ("dagster_k8s", "k8s", "PROVENDER_TRAINING_POD"),
+        ("dagster_ray", "ray", "PROVENDER_TRAINING_RAY"),
+    ],
+)
 def test_without_the_extra_one_message_says_what_to_install(
-    project: Path, monkeypatch: pytest.MonkeyPatch
+    project: Path, module: str, name: str, variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "dagster_k8s", None)
-    monkeypatch.setenv("PROVENDER_TRAINING_POD", str(project / "pod.yaml"))
+    (project / "job.yaml").write_text("gpus: 1\n", encoding="utf-8")
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setenv(variable, str(project / ("pod.yaml" if name == "k8s" else "job.yaml")))
     success, messages = train(project)
     assert not success
-    assert any("needs the extra `k8s`, which is not installed" in each for each in messages)
+    assert any(f"need the extra `{name}`, which is not installed" in each for each in messages)
+
+
+def test_training_goes_to_one_place(project: Path) -> None:
+    success, messages = train(project, pod=str(project / "pod.yaml"), job="job.yaml")
+    assert not success
+    assert any("Unset one of them." in each for each in messages)
 
 
 def test_a_mistake_in_the_pods_file_is_told_with_its_place(project: Path) -> None:
