@@ -156,7 +156,7 @@ def main() -> int:
     """Print the figures; 1 where the lake has no model yet."""
     from evaluation.documents import render
     from pipeline.gather import gather
-    from pipeline.model import chosen
+    from pipeline.model import Model, chosen
     from pipeline.running import quiet
     from resources.lake import Lake
 
@@ -169,6 +169,7 @@ def main() -> int:
         return 1
     quiet()
     model = chosen(lake, "")
+    assert isinstance(model, Model)
     units = gather(lake, "").units
     every = units.gather_every(max(1, len(units) // _ENCODED)).head(_ENCODED)
     texts = [render(each, "indexed") for each in every.to_dicts()]

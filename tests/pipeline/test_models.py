@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from common.errors import ProvenderError
 from common.hashing import digest_file
 from pipeline.cli import app
-from pipeline.model import chosen
+from pipeline.model import Model, chosen
 from pipeline.models import registry
 from resources.lake import Lake
 
@@ -93,8 +93,9 @@ def test_a_lake_without_a_model_says_how_to_make_one(
 def test_a_search_takes_the_registered_model_that_is_named(
     lake: Lake, name: str, weights: bytes
 ) -> None:
-    recipe = chosen(lake, name)._recipe
-    assert (Path(recipe.base_model) / "model.safetensors").read_bytes() == weights
+    model = chosen(lake, name)
+    assert isinstance(model, Model)
+    assert (Path(model._recipe.base_model) / "model.safetensors").read_bytes() == weights
 
 
 def test_a_version_that_is_not_there_is_told(lake: Lake) -> None:
