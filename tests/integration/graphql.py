@@ -125,7 +125,7 @@ class Dagster:
     def await_rerun(self, run: str) -> None:
         """Wait until the daemon has had `run` run again, with success."""
         again = until("it is run again", lambda: self.runs(**{"dagster/parent_run_id": run}))
-        self.await_status(again[0]["runId"], "SUCCESS")
+        self.await_status(again[0]["runId"], "SUCCESS", patience_s=240)
 
     def await_step(self, run: str, step: str) -> None:
         """Wait until `step` of `run` has begun."""
