@@ -1,41 +1,51 @@
 import json
 import logging
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+from resources.logs import JsonLines
+from tests.integration.compose import DOCKER, ROOT
+
+RUN = """
+import sys
 import dagster as dg
-import pytest
 import yaml
 
-from resources.logs import JsonLines
-from tests.integration.compose import DOCKER
-
-SOURCES = dg.StaticPartitionsDefinition(["tokio"])
-
-
-@dg.asset(partitions_def=SOURCES)
+@dg.asset(partitions_def=dg.StaticPartitionsDefinition(["tokio"]))
 def files(context: dg.AssetExecutionContext) -> None:
     context.log.info("kept 3 of 4 files ∀")
 
+of_stack = yaml.safe_load(open(sys.argv[1], encoding="utf-8"))["python_logs"]
+with dg.instance_for_test(overrides={"python_logs": of_stack}) as instance:
+    dg.materialize([files], partition_key="tokio", instance=instance)
+"""
 
-@pytest.mark.filterwarnings("ignore:.*yaml-defined logging configuration")
-def test_a_line_of_a_run_says_of_which_run_asset_and_source_it_is(
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    of_stack = yaml.safe_load((DOCKER / "dagster.yaml").read_text(encoding="utf-8"))["python_logs"]
-    with dg.instance_for_test(overrides={"python_logs": of_stack}) as instance:
-        made = dg.materialize([files], partition_key="tokio", instance=instance)
-    lines = [json.loads(each) for each in capfd.readouterr().out.splitlines()]
+
+def test_a_line_of_a_run_says_of_which_run_asset_and_source_it_is() -> None:
+    # In a process of its own: Dagster's use of `logging.config` closes every handler of the process.
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, str(DOCKER / "dagster.yaml")],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONUTF8": "1"},
+        check=True,
+        capture_output=True,
+        encoding="utf-8",
+    )
+    lines = [json.loads(each) for each in done.stdout.splitlines()]
     [found] = [each for each in lines if each["message"].startswith("kept")]
     assert found == {
         "time": found["time"],
         "level": "info",
         "message": "kept 3 of 4 files ∀",
-        "run": made.run_id,
+        "run": found["run"],
         "job": "__ephemeral_asset_job__",
         "asset": "files",
         "source": "tokio",
     }
     assert found["time"].endswith("+00:00")
+    assert {each["run"] for each in lines} == {found["run"]}
 
 
 def test_a_record_that_is_not_dagsters_is_a_line_too() -> None:
