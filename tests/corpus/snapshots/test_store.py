@@ -125,7 +125,8 @@ def test_forced_sweep_of_what_lives_writes_nothing(store: BlobStore, folder: Pat
     before = next(folder.iterdir()).stat()
     store.sweep([blob(1), blob(2)], force=True)
 
-    assert next(folder.iterdir()).stat() == before
+    after = next(folder.iterdir()).stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)  # read it may be
 
 
 def test_sweep_of_everything_leaves_no_part(store: BlobStore, folder: Path) -> None:
