@@ -126,7 +126,10 @@ def test_forced_sweep_of_what_lives_writes_nothing(store: BlobStore, folder: Pat
     store.sweep([blob(1), blob(2)], force=True)
 
     after = next(folder.iterdir()).stat()
-    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)  # read it may be
+    assert (after.st_ino, after.st_mtime_ns) == (
+        before.st_ino,
+        before.st_mtime_ns,
+    )  # read it may be
 
 
 def test_sweep_of_everything_leaves_no_part(store: BlobStore, folder: Path) -> None:
