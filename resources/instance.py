@@ -3,9 +3,11 @@
 Webserver and daemon load this module, too: it imports nothing but Dagster and SQLAlchemy.
 """
 
+import functools
+import inspect
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from dagster import DagsterRun, DefaultRunLauncher
@@ -17,6 +19,9 @@ from dagster_postgres import DagsterPostgresStorage
 from sqlalchemy import URL, Dialect, Engine, Pool, event
 from sqlalchemy.dialects import plugins
 from sqlalchemy.engine import CreateEnginePlugin
+from sqlalchemy.exc import DBAPIError
+
+_log = logging.getLogger(__name__)
 
 _PLUGIN = "patient"
 _DATABASE_PATIENCE_S = 60
@@ -27,10 +32,11 @@ _FINAL = ("authentication failed", "does not exist", "no pg_hba.conf entry")
 
 
 class PatientPostgresStorage(DagsterPostgresStorage):
-    """Dagster's Postgres storage, which waits for a database that is down.
+    """Dagster's Postgres storage, which waits for a database that is down, and repeats what was cut off.
 
     Dagster tries for six seconds. After that, the code location's server would lose the thread that looks
-    after its runs, a run the events that it had to tell, and the webserver would answer with errors.
+    after its runs, a run the events that it had to tell, and the webserver would answer with errors. A
+    connection that breaks in a statement would fail the step that logs at that moment.
     """
 
     @classmethod
@@ -40,7 +46,35 @@ class PatientPostgresStorage(DagsterPostgresStorage):
         database = config_value["postgres_db"]
         params = {**database["params"], "plugin": _PLUGIN}
         patient = {**config_value, "postgres_db": {**database, "params": params}}
-        return super().from_config_value(inst_data, patient)  # pyright: ignore[reportArgumentType]
+        made = super().from_config_value(inst_data, patient)  # pyright: ignore[reportArgumentType]
+        for storage in (made.run_storage, made.event_log_storage, made.schedule_storage):
+            ask_again(storage)
+        return made
+
+
+def ask_again(storage: object) -> None:
+    """Have each public method of `storage` called once more where it lost its connection in a statement.
+
+    The second call gets a new connection, for which it waits. Where the first one's statement was executed
+    and only the answer lost, an event is in the log twice.
+    """
+    for name, _ in inspect.getmembers(type(storage), inspect.isfunction):
+        if not name.startswith("_"):
+            setattr(storage, name, _twice(getattr(storage, name)))
+
+
+def _twice(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def called(*arguments: Any, **keywords: Any) -> Any:
+        try:
+            return method(*arguments, **keywords)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            _log.warning("the database cut `%s` off: %s", method.__name__, error.orig)
+            return method(*arguments, **keywords)
+
+    return called
 
 
 class _Patience(CreateEnginePlugin):
@@ -74,7 +108,7 @@ def _connect(dialect: Dialect, _record: Any, arguments: list[Any], keywords: dic
             if time.monotonic() > deadline or any(each in str(error) for each in _FINAL):
                 raise
             if not told:
-                logging.getLogger(__name__).warning("waiting for the database: %s", error)
+                _log.warning("waiting for the database: %s", error)
                 told = True
         time.sleep(_POLL_S)
 

@@ -78,6 +78,49 @@ def test_connections_are_tried_before_they_are_used_and_other_engines_are_left_a
     assert not list(db.create_engine("sqlite://").dialect.dispatch.do_connect)
 
 
+class Storage:
+    """One whose statements fail with `faults`, one at a time, before they do as asked."""
+
+    def __init__(self, *faults: Exception) -> None:
+        self._faults = list(faults)
+
+    def store(self, event: str) -> str:
+        return self._execute(event)
+
+    def store_all(self, *, events: list[str]) -> list[str]:
+        return [self.store(each) for each in events]
+
+    def _execute(self, event: str) -> str:
+        if self._faults:
+            raise self._faults.pop(0)
+        return event
+
+
+def cut_off(*, lost: bool = True) -> db.exc.OperationalError:
+    return db.exc.OperationalError("INSERT", {}, DOWN, connection_invalidated=lost)
+
+
+def test_a_statement_that_was_cut_off_is_asked_again(caplog: pytest.LogCaptureFixture) -> None:
+    storage = Storage(cut_off())
+    instance.ask_again(storage)
+    with caplog.at_level(logging.WARNING):
+        assert storage.store_all(events=["started", "ended"]) == ["started", "ended"]
+    assert [each.getMessage() for each in caplog.records] == [
+        "the database cut `store` off: connection refused"
+    ]
+
+
+@pytest.mark.parametrize(
+    "faults", [[cut_off(lost=False)], [ValueError("no event")], [cut_off(), cut_off()]]
+)
+def test_what_asking_again_does_not_mend_is_raised(faults: list[Exception]) -> None:
+    storage = Storage(*faults)
+    instance.ask_again(storage)
+    with pytest.raises(type(faults[0])) as raised:
+        storage.store("started")
+    assert raised.value is faults[-1]
+
+
 class Server:
     """A code location's server as the launcher asks it."""
 
