@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as db
 from dagster._core.launcher.base import WorkerStatus
 from dagster._core.storage.dagster_run import DagsterRun
+from sqlalchemy.exc import OperationalError
 
 from resources import instance
 
@@ -96,8 +97,8 @@ class Storage:
         return event
 
 
-def cut_off(*, lost: bool = True) -> db.exc.OperationalError:
-    return db.exc.OperationalError("INSERT", {}, DOWN, connection_invalidated=lost)
+def cut_off(*, lost: bool = True) -> OperationalError:
+    return OperationalError("INSERT", {}, DOWN, connection_invalidated=lost)
 
 
 def test_a_statement_that_was_cut_off_is_asked_again(caplog: pytest.LogCaptureFixture) -> None:
