@@ -10,6 +10,7 @@ from assets.checkpoints import MODEL
 from assets.common import OWNERS, markdown_table, of_source, told
 from assets.corpus import DROPS, SPLITS, place_of
 from assets.eval_queries import pool_of
+from assets.experts import MERGED
 from assets.metrics import DIFFERENCES, METRICS, RANKS, REPORT, ROUTING, RUNS
 from assets.promotion import read_gates
 from common.atomic import write_json, write_text
@@ -20,11 +21,13 @@ from resources.project import Project
 from resources.tracking import Tracking, few_retries
 
 if TYPE_CHECKING:
+    from evaluation.gates import Gate
     from evaluation.report import Facts
+    from evaluation.settings import Gates
 
 LOGGED = ("reports", "logged.json")
 """Which page MLflow has: asked instead of MLflow, which takes seconds to load."""
-VERSION = "4"
+VERSION = "5"
 _UNIT = ["unit_id", "source", "path", "start_line", "symbol", "language", "prose", "code"]
 _UNIT += ["license", "license_tier"]
 _RANK = ["eval_set", "system", "mode", "query_id", "rank"]
@@ -91,7 +94,18 @@ def gathered(lake: Lake, project: Project) -> "Facts":
         origins=_origins(lake, manifest),
         earlier=_earlier(lake, manifest, ranks),
         experts=_experts(lake),
+        rivals=rivals(ranks, project.load_evaluation().gates),
     )
+
+
+def rivals(ranks: list[dict[str, Any]], gates: "Gates") -> "dict[str, list[Gate]]":
+    """What of the conditions of promotion the ranks of the model and of each rival of it meet."""
+    from evaluation.gates import TUNED, on_queries
+    from evaluation.routing import ROUTED
+
+    systems = dict.fromkeys(row["system"] for row in ranks)
+    rivalling = [each for each in (TUNED, MERGED[-1], ROUTED) if each in systems]
+    return {system: on_queries(ranks, gates, system) for system in rivalling}
 
 
 def _kept_out(lake: Lake) -> list[dict]:

@@ -54,13 +54,8 @@ def decide(ranks: Sequence[Row], gates: Gates, evidence: Evidence) -> list[Gate]
         gates: the settings.
         evidence: of the model.
     """
-    known = _Ranks(ranks, gates.mode)
     return [
-        *_priority(known, gates),
-        *([_champion(known, gates.priority.sets)] if evidence.champion else []),
-        *_held(known, "documentation", gates.documentation),
-        _above_bm25(known, gates.documentation.sets),
-        *_held(known, "general", gates.general),
+        *on_queries(ranks, gates, champion=evidence.champion),
         _parity(evidence, gates),
         Gate(
             "leakage", not evidence.leaking, evidence.leaking or "nothing evaluated was trained on"
@@ -73,27 +68,54 @@ def decide(ranks: Sequence[Row], gates: Gates, evidence: Evidence) -> list[Gate]
     ]
 
 
-class _Ranks:
-    """Reciprocal ranks by set, system and mode, in the order of the queries' ids."""
+def on_queries(
+    ranks: Sequence[Row], gates: Gates, system: str = TUNED, *, champion: bool = False
+) -> list[Gate]:
+    """The conditions that ranks alone decide, of whatever `system` was asked.
 
-    def __init__(self, rows: Sequence[Row], mode: str) -> None:
-        self._mode = mode
+    Args:
+        ranks, gates: as in `decide`.
+        champion: whether it has to match the champion.
+    """
+    known = _Ranks(ranks, gates.mode, system)
+    return [
+        *_priority(known, gates),
+        *([_champion(known, gates.priority.sets)] if champion else []),
+        *_held(known, "documentation", gates.documentation),
+        _above_bm25(known, gates.documentation.sets),
+        *_held(known, "general", gates.general),
+    ]
+
+
+class _Ranks:
+    """Reciprocal ranks by set, system and mode, in the order of the queries' ids.
+
+    Attributes:
+        judged: the system that the conditions are about.
+    """
+
+    def __init__(self, rows: Sequence[Row], mode: str, judged: str) -> None:
+        self._mode, self.judged = mode, judged
         self._found: dict[tuple[str, str, str], dict[str, float]] = {}
         for row in rows:
             own = self._found.setdefault((row["eval_set"], row["system"], row["mode"]), {})
             own[row["query_id"]] = 1 / row["rank"]
 
     def both(
-        self, sets: Sequence[str], system: str, other: str, modes: tuple[str, str] | None = None
+        self, sets: Sequence[str], other: str, modes: tuple[str, str] | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Reciprocal ranks of two systems on the queries of `sets` that both were asked, `(n,)` each."""
+        """Reciprocal ranks of what is judged and another on those queries of `sets` that both were asked.
+
+        Returns:
+            Two arrays `(n,)`.
+        """
         first, second = modes or (self._mode, self._mode)
         found = [
             (ours[query], theirs[query])
             for name in sets
             for ours, theirs in [
                 (
-                    self._found.get((name, system, first), {}),
+                    self._found.get((name, self.judged, first), {}),
                     self._found.get((name, other, second), {}),
                 )
             ]
@@ -102,14 +124,14 @@ class _Ranks:
         values = np.array(found, dtype=float).reshape(-1, 2)
         return values[:, 0], values[:, 1]
 
-    def asked(self, name: str, system: str) -> bool:
-        return (name, system, self._mode) in self._found
+    def asked(self, name: str) -> bool:
+        return (name, self.judged, self._mode) in self._found
 
 
 def _priority(known: _Ranks, gates: Gates) -> list[Gate]:
     sets = gates.priority.sets
     name = "judged priority queries: better than the base model, and not by chance"
-    ours, theirs = known.both(sets, TUNED, BASE)
+    ours, theirs = known.both(sets, BASE)
     if not len(ours):
         return [Gate(name, passed=False, detail=_UNASKED)]
     gain, p = paired_difference(ours, theirs), paired_p(ours, theirs)
@@ -121,7 +143,7 @@ def _priority(known: _Ranks, gates: Gates) -> list[Gate]:
         )
     ]
     for each in sets:
-        ours, theirs = known.both([each], TUNED, BASE)
+        ours, theirs = known.both([each], BASE)
         if len(ours):
             gain = paired_difference(ours, theirs)
             found.append(
@@ -135,7 +157,7 @@ def _priority(known: _Ranks, gates: Gates) -> list[Gate]:
 
 
 def _champion(known: _Ranks, sets: Sequence[str]) -> Gate:
-    ours, theirs = known.both(sets, TUNED, CHAMPION)
+    ours, theirs = known.both(sets, CHAMPION)
     name = "judged priority queries: not below the champion"
     if not len(ours):
         return Gate(name, passed=False, detail="the champion was not asked; `metrics` says why")
@@ -147,9 +169,9 @@ def _held(known: _Ranks, what: str, held: Held) -> list[Gate]:
     """That the model keeps what its base could; only documentation has to be asked at all."""
     found = []
     for each in held.sets:
-        if not known.asked(each, TUNED) and what != "documentation":
+        if not known.asked(each) and what != "documentation":
             continue
-        ours, theirs = known.both([each], TUNED, BASE)
+        ours, theirs = known.both([each], BASE)
         name = f"{each}: loses no more than {held.may_lose:g} to the base model"
         if not len(ours):
             found.append(Gate(name, passed=False, detail=_UNASKED))
@@ -160,7 +182,7 @@ def _held(known: _Ranks, what: str, held: Held) -> list[Gate]:
 
 
 def _above_bm25(known: _Ranks, sets: Sequence[str]) -> Gate:
-    ours, theirs = known.both(sets, TUNED, BM25, ("hybrid", "lexical"))
+    ours, theirs = known.both(sets, BM25, ("hybrid", "lexical"))
     name = "documentation queries: hybrid search beats BM25"
     if not len(ours):
         return Gate(name, passed=False, detail=_UNASKED)

@@ -49,6 +49,7 @@ class Facts:
         origins: the address of each source that has one.
         earlier: ranks of stages that were evaluated as models of their own, by stage (`tables.comparable`).
         experts: where they were asked, `router` (its manifest), `confusion` by set, `unknown` and `costs`.
+        rivals: by system, what of the conditions of promotion its ranks meet; of the experts and the model.
     """
 
     metrics: list[Row]
@@ -64,6 +65,7 @@ class Facts:
     origins: Mapping[str, str] = field(default_factory=dict)
     earlier: Mapping[str, list[Row]] = field(default_factory=dict)
     experts: Mapping[str, Any] = field(default_factory=dict)
+    rivals: Mapping[str, list[Gate]] = field(default_factory=dict)
 
     @property
     def promoted(self) -> bool:
@@ -118,6 +120,7 @@ def render_report(facts: Facts) -> str:
             ("dialect", tables.slices(facts.ranks, "dialect")),
         ],
         experts=tables.experts(facts.metrics),
+        conditions=_conditions(facts.rivals),
         retention=heat_map(facts.manifest),
         full_scale=FULL_SCALE,
         cases=_by_set(shown(worst(facts.ranks), facts.units)),
@@ -136,6 +139,15 @@ def _best(results: Sequence[Row], sets: int) -> list[dict[str, float]]:
         {name: max(cell[name] for cell in column if cell) for name in ("P@1", "MRR")}
         for column in cells
     ]
+
+
+def _conditions(rivals: Mapping[str, list[Gate]]) -> list[Row]:
+    """Each condition of promotion, by system what came of it."""
+    found: dict[str, Row] = {}
+    for system, gates in rivals.items():
+        for gate in gates:
+            found.setdefault(gate.name, {"name": gate.name, "gates": {}})["gates"][system] = gate
+    return list(found.values())
 
 
 def _by_set(cases: Sequence[Row]) -> list[Row]:

@@ -174,6 +174,14 @@ def test_the_gates_are_those_of_the_decision_about_this_model(lake: Lake) -> Non
     assert gathered(lake, Project()).gates == []
 
 
+def test_what_could_stand_in_the_models_place_is_held_against_the_same_gates(lake: Lake) -> None:
+    asked = [*RANKED, rank("merged", "a", 1), rank("merged", "b", 1), rank("fixed:rust", "a", 1)]
+    write(lake, asked, schema.RANKS, *RANKS)
+    rivals = gathered(lake, Project()).rivals
+    assert list(rivals) == ["tuned", "merged"]
+    assert [gates[0].detail[:10] for gates in rivals.values()] == ["MRR +0.155", "MRR +0.583"]
+
+
 def test_ranks_of_before_there_were_units_are_reported_too(lake: Lake) -> None:
     older = lake.read(*RANKS).drop("top", "gold")
     older.write_parquet(lake.path(*RANKS))

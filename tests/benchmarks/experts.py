@@ -17,13 +17,15 @@ from typing import Any
 
 from assets.checkpoints import MODEL
 from assets.common import markdown_table
-from assets.metrics import DIFFERENCES, METRICS, evaluate
+from assets.metrics import DIFFERENCES, METRICS, RANKS, evaluate
+from assets.report import rivals
 from assets.systems import experts, loaders
 from common.atomic import write_text
 from common.errors import ProvenderError
 from evaluation import tables
+from evaluation.gates import Gate
 from resources.lake import Lake
-from resources.project import ROOT
+from resources.project import ROOT, Project
 from training.checkpoint import read_manifest
 from training.run import main as train
 
@@ -50,6 +52,8 @@ def compared(lake: Lake) -> str:
             _table(metrics),
             "Paired differences of MRR",
             _differences(differences),
+            "Conditions of promotion that are about queries",
+            _conditions(rivals(rows[RANKS][0], Project().load_evaluation().gates)),
             f"Router: below {known['router']['threshold']:g} to the two best",
             f"Documents of a domain without an adapter: {known['unknown']}",
             _router(known),
@@ -84,6 +88,17 @@ def _differences(rows: Iterable[dict[str, Any]]) -> str:
             ]
             for row in rows
             if row["metric"] == "MRR"
+        ),
+    )
+
+
+def _conditions(gates: dict[str, list[Gate]]) -> str:
+    return markdown_table(
+        ["model", "condition", "", "measured"],
+        (
+            [system, gate.name, "✓" if gate.passed else "✗", gate.detail]
+            for system, some in gates.items()
+            for gate in some
         ),
     )
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from evaluation.gates import Evidence, Gate, decide, promoted
+from evaluation.gates import Evidence, Gate, decide, on_queries, promoted
 from evaluation.settings import Gates, Held, Priority
 
 SOUND = Evidence(parity=1e-7)
@@ -60,6 +60,15 @@ def test_a_better_model_passes_every_gate() -> None:
         "leakage",
         "licences",
     ]
+
+
+def test_a_rival_is_judged_by_its_own_ranks() -> None:
+    rival = [row | {"system": "merged"} for row in _good((1, 1, 1)) if row["system"] == "tuned"]
+    ranks = [*_good(), *rival]
+    assert [gate.name for gate in on_queries(ranks, GATES, "merged") if not gate.passed] == [
+        PRIORITY
+    ]
+    assert on_queries(ranks, GATES) == decide(ranks, GATES, SOUND)[:4]
 
 
 def test_gates_say_what_they_measured() -> None:

@@ -480,7 +480,17 @@ def _of_experts() -> dict[str, Any]:
 
 def test_experts_stand_beside_base_and_tuned_model_with_router_and_costs() -> None:
     of_routed = [row | {"system": "routed"} for row in _metrics() if row["system"] == "tuned"]
-    page = Page(render_report(_facts(metrics=[*_metrics(), *of_routed], experts=_of_experts())))
+    rivals = {
+        "tuned": [Gate("better", passed=True, detail="+0.1")],
+        "routed": [
+            Gate("better", passed=False, detail="-0.1"),
+            Gate("held", passed=True, detail="0"),
+        ],
+    }
+    facts = _facts(metrics=[*_metrics(), *of_routed], experts=_of_experts(), rivals=rivals)
+    page = Page(render_report(facts))
+    assert ["better", "✓ +0.1", "✗ -0.1"] in page.rows
+    assert ["held", "", "✓ 0"] in page.rows
     assert ["routed", "semantic", *["0.550 0.45–0.65"] * 2] in page.rows
     assert ["tuned", "hybrid", *["0.600 0.50–0.70"] * 2] in page.rows
     assert ["Judged: Rust", "rust", "9", "7", "2"] in page.rows
@@ -490,6 +500,15 @@ def test_experts_stand_beside_base_and_tuned_model_with_router_and_costs() -> No
     assert "1,234 documents are of a domain without an adapter" in page.words
     assert page.ids.count("experts") == page.links.count("#experts") == 1
     assert page.unboxed == 0
+
+
+def test_where_no_query_goes_to_two_experts_the_page_says_so() -> None:
+    known = _of_experts()
+    page = Page(
+        render_report(_facts(experts={**known, "router": {**known["router"], "threshold": 0.0}}))
+    )
+    assert "Every query goes to one" in page.words
+    assert "Below a probability" not in page.words
 
 
 def test_without_experts_the_page_does_not_speak_of_them(page: Page) -> None:
