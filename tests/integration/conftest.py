@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -58,8 +60,8 @@ def dagster(stack: Stack) -> Dagster:
 
 
 @pytest.fixture(scope="session")
-def quickstart(dagster: Dagster) -> None:
-    """Every source ingested by one backfill, and the job `everything`."""
+def quickstart(stack: Stack, dagster: Dagster) -> dict[str, Any]:
+    """Every source ingested by one backfill, and the job `everything`: what the stage's manifest says then."""
     until(
         "a sensor has read the manifest", lambda: len(dagster.partitions("repos")) == len(SOURCES)
     )
@@ -72,6 +74,7 @@ def quickstart(dagster: Dagster) -> None:
 
     until("the backfill is done", done, 240)
     dagster.await_status(dagster.launch("everything"), "SUCCESS", patience_s=240)
+    return json.loads(stack.path("/lake/models/stage_rust/manifest.json").read_text())
 
 
 def start(stack: Stack) -> None:

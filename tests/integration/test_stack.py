@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from typing import Any
 
 import pytest
 
@@ -18,8 +18,9 @@ REST = ["corpus", "eval_queries", "stage_rust", "model", "metrics", "report"]
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 
-@pytest.mark.usefixtures("quickstart")
-def test_the_quickstart_is_made_through_the_webserver(stack: Stack, dagster: Dagster) -> None:
+def test_the_quickstart_is_made_through_the_webserver(
+    stack: Stack, dagster: Dagster, quickstart: dict[str, Any]
+) -> None:
     assert dagster.locations() == {"provender": "RepositoryLocation"}
     made = dagster.materialized()
     for name in PER_SOURCE:
@@ -32,9 +33,8 @@ def test_the_quickstart_is_made_through_the_webserver(stack: Stack, dagster: Dag
         *(f"provender/units/source={name}/data.parquet" for name in SOURCES),
         *(f"provender/models/{name}/_files.json" for name in ("stage_rust", "model")),
     } <= shared.keys()
-    manifest = json.loads(stack.path("/lake/models/stage_rust/manifest.json").read_text())
-    assert manifest["tracking"]["missing"] == 0
-    run = ask(stack, f"runs/get?run_id={manifest['tracking']['run_id']}")["run"]
+    assert quickstart["tracking"]["missing"] == 0
+    run = ask(stack, f"runs/get?run_id={quickstart['tracking']['run_id']}")["run"]
     assert run["info"]["status"] == "FINISHED"
     assert {each["key"]: each["value"] for each in run["data"]["params"]}["stage"] == "rust"
     assert run["info"]["artifact_uri"].startswith("mlflow-artifacts:/")
