@@ -61,7 +61,7 @@ def dagster(stack: Stack) -> Dagster:
 
 @pytest.fixture(scope="session")
 def quickstart(stack: Stack, dagster: Dagster) -> dict[str, Any]:
-    """Every source ingested by one backfill, and the job `everything`: what the stage's manifest says then."""
+    """Every source ingested by one backfill, and the job `everything`: the stage's manifest after it."""
     until(
         "a sensor has read the manifest", lambda: len(dagster.partitions("repos")) == len(SOURCES)
     )
