@@ -31,8 +31,18 @@ def default_jobs() -> int:
 def ingest_all(names: Sequence[str], jobs: int, told: Callable[[Outcome], None]) -> list[Outcome]:
     """Run `ingest` for each of `names`, at most `jobs` at once; `told` hears of each when it is done.
 
-    One source's failure never stops the others.
+    One source's failure never stops the others. A single one is read in this process: another would take
+    longer to start than to do it.
     """
+    if len(names) == 1:
+        quiet()
+        [name] = names
+        try:
+            outcome = _ingest(name)
+        except Exception as error:  # noqa: BLE001  # told like that of a process of its own
+            outcome = Outcome(name, str(error), 0, "")
+        told(outcome)
+        return [outcome]
     context = multiprocessing.get_context("spawn")
     outcomes: dict[str, Outcome] = {}
     workers = max(1, min(jobs, len(names)))
