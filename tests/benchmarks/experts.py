@@ -2,8 +2,8 @@
 
 Trains the experts of PROVENDER_LAKE's corpus, merges them and learns the router, as far as they are not
 there, and asks base, tuned, merged and routed model the test queries. Prints MRR with intervals, paired
-tests, the router's confusion and what it all costs, and writes it to OUTPUT as Markdown. The lake's own
-tables stay as they are.
+tests, the router's confusion and what it all costs, and writes it to OUTPUT as Markdown, and beside it the
+ranks of every query as Parquet. The lake's own tables stay as they are.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from assets.checkpoints import MODEL
 from assets.common import markdown_table
 from assets.metrics import DIFFERENCES, METRICS, RANKS, evaluate
@@ -22,6 +24,7 @@ from assets.report import rivals
 from assets.systems import experts, loaders
 from common.atomic import write_text
 from common.errors import ProvenderError
+from corpus import schema
 from evaluation import tables
 from evaluation.gates import Gate
 from resources.lake import Lake
@@ -30,8 +33,8 @@ from training.checkpoint import read_manifest
 from training.run import main as train
 
 
-def compared(lake: Lake) -> str:
-    """The comparison as Markdown.
+def compared(lake: Lake, ranks: Path) -> str:
+    """The comparison as Markdown; the ranks of every query go to `ranks`.
 
     Raises:
         ProvenderError: the lake has no model or no queries, or something cannot be asked.
@@ -45,6 +48,7 @@ def compared(lake: Lake) -> str:
             remedy="Correct that, and run the same command again.",
         )
     rows, known = evaluate(lake, loaders(lake, manifest, merged), merged, 0, routed)
+    pl.DataFrame(rows[RANKS][0], schema=schema.empty(rows[RANKS][1]).schema).write_parquet(ranks)
     metrics, differences = rows[METRICS][0], rows[DIFFERENCES][0]
     return "\n\n".join(
         [
@@ -151,7 +155,7 @@ def main() -> int:
     if code:
         return code
     try:
-        found = compared(lake)
+        found = compared(lake, options.output.with_suffix(".parquet"))
     except ProvenderError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
