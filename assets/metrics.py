@@ -40,7 +40,7 @@ ROUTING = ("metrics", "experts.json")
 REPORT = ("reports", "report.html")
 VERSION = "3"
 
-_TIMED, _TIMED_QUERIES = 128, 20
+_TIMED, _TIMED_QUERIES = 512, 20
 """Documents and queries that the experts' costs are measured with, at most."""
 
 
