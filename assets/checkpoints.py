@@ -29,8 +29,11 @@ CONFIGURED = Project().load_stages()
 EXPERTS = Project().load_experts()
 """The experts of the profile, likewise; there may be none."""
 
-LAST = list(CONFIGURED)[-1]
-"""The stage whose checkpoint becomes the model."""
+MERGED = ("models", "merged")
+"""All experts in one (`assets.experts`)."""
+
+OF_EXPERTS = Project().load_curriculum().model == "merged"
+"""Whether that becomes the model, and not the last stage."""
 
 
 def place_of_stage(name: str) -> tuple[str, ...]:
@@ -169,34 +172,38 @@ def checkpoint_asset(name: StageName, *, expert: bool = False) -> dg.AssetsDefin
     return checkpoint
 
 
+MADE_OF = MERGED if OF_EXPERTS else place_of_stage(list(CONFIGURED)[-1])
+"""The checkpoint that becomes the model."""
+
 STAGES = [checkpoint_asset(name) for name in ORDER]
 stage_general, stage_rust, stage_formal, stage_personal = STAGES
 
 
 @dg.asset(
-    deps=[f"stage_{LAST}"],
+    deps=[MADE_OF[-1]],
     group_name="training",
     kinds={"pytorch", "huggingface"},
     owners=OWNERS,
     code_version=VERSION,
 )
 def model(lake: Lake) -> dg.MaterializeResult:
-    """The last stage, merged: a folder that plain `MultiVectorEncoder(path)` loads."""
-    stage = _version(lake, place_of_stage(LAST))
-    unchanged = _version(lake, MODEL) == stage and "export" in _manifest(lake, MODEL)
+    """The last stage, or the merged experts, in the weights: what plain `MultiVectorEncoder(path)` loads."""
+    made_of = _version(lake, MADE_OF)
+    unchanged = _version(lake, MODEL) == made_of and "export" in _manifest(lake, MODEL)
     with told():
         if not unchanged:
             from training.merge import export
 
-            export(lake.path(*place_of_stage(LAST)), lake.path(*MODEL))
+            export(lake.path(*MADE_OF), lake.path(*MODEL))
         lake.publish(*MODEL)
     weights = lake.path(*MODEL, "model.safetensors")
     manifest = _manifest(lake, MODEL)
     return dg.MaterializeResult(
-        data_version=dg.DataVersion(digest(stage, VERSION)),
+        data_version=dg.DataVersion(digest(made_of, VERSION)),
         metadata={
             "unchanged": unchanged,
             "dagster/uri": lake.uri(*MODEL),
+            "made_of": MADE_OF[-1],
             "sha256": digest_file(weights),
             "parity": manifest["export"]["parity"],
             "bytes": weights.stat().st_size,

@@ -57,7 +57,7 @@ def corpus(lake: Lake, project: Project) -> dg.MaterializeResult:
         personal = [query.query for judged in load_personal(project) for query in judged.queries]
         fingerprint = digest(
             *(build.VERSION, versions(lake, *places, *held_out), splits),
-            curriculum.model_dump(exclude={"stages"}),
+            curriculum.model_dump(exclude={"stages", "experts", "model"}),
             *(quality.model_dump(), weights, sorted(tombstones)),
             # Without any the corpus of before is still the corpus.
             [*(digest_file(path) for path in JUDGED), *personal],

@@ -11,6 +11,7 @@ import dagster as dg
 
 from assets.checkpoints import (
     EXPERTS,
+    MERGED,
     checkpoint_asset,
     lineage,
     place_of_expert,
@@ -28,7 +29,7 @@ from resources.project import Project
 if TYPE_CHECKING:
     from evaluation.routing import Router
 
-MERGED, ROUTER = ("models", "merged"), ("models", "router")
+ROUTER = ("models", "router")
 VERSION = "1"
 
 EXPERT_ASSETS = [checkpoint_asset(name, expert=True) for name in ORDER]

@@ -37,6 +37,9 @@ class Curriculum(Settings):
         default=0.8,
         description="least share of a unit's code that stands in a benchmark's text and keeps it out",
     )
+    model: Literal["stages", "merged"] = Field(
+        default="stages", description="what the model is: the last stage, or the experts merged"
+    )
     stages: dict[str, Stages] = Field(
         default={}, description="by profile, how each stage is trained (training/curriculum.py)"
     )

@@ -11,7 +11,15 @@ from operator import or_
 
 import dagster as dg
 
-from assets.checkpoints import CONFIGURED
+from assets.checkpoints import (
+    CONFIGURED,
+    EXPERTS,
+    MERGED,
+    OF_EXPERTS,
+    key_of_negatives,
+    place_of_expert,
+    place_of_stage,
+)
 from pipeline.jobs import within
 from resources.automation import Automation, load_automation
 
@@ -30,10 +38,13 @@ def followers(settings: Automation) -> set[dg.AssetKey]:
     """The assets that are made again where something before them changed; of training, if it is asked for."""
     keys = [dg.AssetKey(name) for name in _EVALUATED]
     if settings.train:
+        trained = EXPERTS if OF_EXPERTS else CONFIGURED
+        place = place_of_expert if OF_EXPERTS else place_of_stage
         keys += [dg.AssetKey("model")]
-        keys += [dg.AssetKey(f"stage_{name}") for name in CONFIGURED]
-        keys += [dg.AssetKey(["hard_negatives", name]) for name in CONFIGURED]
-        if any(recipe.dataset for recipe in CONFIGURED.values()):
+        keys += [dg.AssetKey(place(name)[-1]) for name in trained]
+        keys += [key_of_negatives(name, expert=OF_EXPERTS) for name in trained]
+        keys += [dg.AssetKey(MERGED[-1])] if OF_EXPERTS else []
+        if any(recipe.dataset for recipe in trained.values()):
             keys += [dg.AssetKey("datasets")]
     return set(keys)
 

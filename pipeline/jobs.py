@@ -9,7 +9,13 @@ from datetime import timedelta
 
 import dagster as dg
 
-from assets.checkpoints import CONFIGURED, EXPERTS, key_of_negatives, place_of_expert
+from assets.checkpoints import (
+    CONFIGURED,
+    EXPERTS,
+    OF_EXPERTS,
+    key_of_negatives,
+    place_of_expert,
+)
 from assets.pairs import TYPES
 from common.stages import ORDER
 
@@ -38,6 +44,19 @@ def experts(*domains: str) -> dg.AssetSelection:
     return dg.AssetSelection.assets(*keys, *(place_of_expert(name)[-1] for name in domains))
 
 
+_MODEL = dg.AssetSelection.assets("model")
+_STAGES = training(*CONFIGURED)
+_EXPERTS = dg.AssetSelection.groups("experts") - experts(
+    *(name for name in ORDER if name not in EXPERTS)
+)
+# What the model is not made of is trained by its own job only.
+_NOT_FOR_THE_MODEL = (
+    training(*ORDER) | dg.AssetSelection.assets("router")
+    if OF_EXPERTS
+    else dg.AssetSelection.groups("experts")
+)
+
+
 INGEST = dg.define_asset_job(
     "ingest",
     selection=_PER_SOURCE,
@@ -58,14 +77,13 @@ DATASETS = dg.define_asset_job(
 )
 TRAIN_CURRICULUM = dg.define_asset_job(
     "train_curriculum",
-    selection=training(*CONFIGURED) | dg.AssetSelection.assets("model"),
+    selection=_STAGES if OF_EXPERTS else _STAGES | _MODEL,
     description="The corpus as it is to hard negatives, each stage's checkpoint, and the model.",
     tags=within(days=3),
 )
 TRAIN_EXPERTS = dg.define_asset_job(
     "train_experts",
-    selection=dg.AssetSelection.groups("experts")
-    - experts(*(name for name in ORDER if name not in EXPERTS)),
+    selection=_EXPERTS | _MODEL if OF_EXPERTS else _EXPERTS,
     description="The corpus as it is to an adapter a domain on one base model.",
     tags=within(days=3),
 )
@@ -80,8 +98,9 @@ EVERYTHING = dg.define_asset_job(
     selection=dg.AssetSelection.all()
     - _PER_SOURCE
     - _PER_DATA_SET
-    - dg.AssetSelection.groups("experts")
-    - training(*(name for name in ORDER if name not in CONFIGURED)),
+    - _NOT_FOR_THE_MODEL
+    - training(*(name for name in ORDER if name not in CONFIGURED))
+    - experts(*(name for name in ORDER if name not in EXPERTS)),
     description="The pairs of all sources to corpus, checkpoints, model, metrics and report.",
     tags=within(days=4),
 )

@@ -128,3 +128,54 @@ def test_the_lineage_leads_to_what_is_trained_on(tmp_path: Path, recipe: str, pa
         check=True,
     )
     assert done.stdout.strip() == parents
+
+
+GRAPH = """
+from pipeline.definitions import build_definitions
+import dagster as dg
+known = build_definitions()
+print(*(key.to_user_string() for key in known.resolve_asset_graph().get(dg.AssetKey("model")).parent_keys))
+for job in ("train_curriculum", "train_experts", "everything"):
+    made = {key.to_user_string() for key in known.resolve_job_def(job).asset_layer.executable_asset_keys}
+    print(*sorted(made & {"stage_rust", "expert_rust", "merged", "router", "model", "report"}))
+"""
+
+
+@pytest.mark.parametrize(
+    ("of", "told"),
+    [
+        (
+            "stages",
+            [
+                "stage_rust",
+                "model stage_rust",
+                "expert_rust merged router",
+                "model report stage_rust",
+            ],
+        ),
+        (
+            "merged",
+            [
+                "merged",
+                "stage_rust",
+                "expert_rust merged model router",
+                "expert_rust merged model report",
+            ],
+        ),
+    ],
+)
+def test_the_model_is_made_of_what_the_config_says(
+    tmp_path: Path, of: str, told: list[str]
+) -> None:
+    path = write_curriculum(tmp_path, "rust", "formal")
+    path.write_text(f"{path.read_text(encoding='utf-8')}model: {of}\n", encoding="utf-8")
+    (tmp_path / "train.yaml").write_text("stage: rust", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", GRAPH],
+        cwd=ROOT,
+        env={**os.environ, "PROVENDER_CURRICULUM": str(path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [told[0].replace("stage_rust", "stage_formal"), *told[1:]]

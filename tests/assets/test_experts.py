@@ -8,6 +8,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from assets import checkpoints
+from assets.checkpoints import MODEL
 from assets.corpus import place_of
 from assets.experts import EXPERT_ASSETS, MERGED, ROUTER, confusion, merged, router
 from common.stages import ORDER
@@ -62,6 +64,15 @@ def _told(result: Any) -> str:
 def test_an_expert_is_asked_of_the_trainer_as_one(lake: Lake) -> None:
     result = _made(lake, EXPERT_ASSETS[ORDER.index("formal")], Asked)
     assert _told(result) == "formal True"
+
+
+def test_the_model_may_be_all_experts_in_one(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoints, "MADE_OF", MERGED)
+    assert _made(lake, merged).success
+    [made] = _made(lake, checkpoints.model).asset_materializations_for_node("model")
+    assert made.metadata["made_of"].value == "merged"
+    assert made.metadata["parity"].value < 1e-5
+    assert read_manifest(lake.path(*MODEL))["merged_from"].keys() == {"rust", "formal"}
 
 
 def test_all_experts_are_merged_once(lake: Lake) -> None:
