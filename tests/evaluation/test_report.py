@@ -489,8 +489,9 @@ def test_experts_stand_beside_base_and_tuned_model_with_router_and_costs() -> No
     }
     facts = _facts(metrics=[*_metrics(), *of_routed], experts=_of_experts(), rivals=rivals)
     page = Page(render_report(facts))
-    assert ["better", "✓ +0.1", "✗ -0.1"] in page.rows
-    assert ["held", "", "✓ 0"] in page.rows
+    assert ["better", "✓ tuned", "+0.1"] in page.rows
+    assert ["", "✗ routed", "-0.1"] in page.rows
+    assert ["held", "✓ routed", "0"] in page.rows
     assert ["routed", "semantic", *["0.550 0.45–0.65"] * 2] in page.rows
     assert ["tuned", "hybrid", *["0.600 0.50–0.70"] * 2] in page.rows
     assert ["Judged: Rust", "rust", "9", "7", "2"] in page.rows
