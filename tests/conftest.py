@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import uuid
@@ -76,6 +77,10 @@ def _forget_instance() -> None:
     if "dagster" in sys.modules:
         from dagster._core.storage.defs_state.base import _current_storage
 
+        if _current_storage.get() is not None:
+            # An instance that nobody left puts back what was before it when it is collected: now, and not in
+            # the midst of another test.
+            gc.collect()
         _current_storage.set(None)
 
 
