@@ -112,8 +112,8 @@ def metrics(
             "not_loaded": dg.MetadataValue.json(missing),
             **{
                 f"{row['eval_set']}_{row['system']}_{row['mode']}_MRR": row["mean"]
-                # What only the experts' own section is about would push everything else off the page.
                 for row in table.filter(metric="MRR").iter_rows(named=True)
+                # What only the experts' own section is about would push everything else off the page.
                 if not row["system"].startswith("fixed:")
             },
         },

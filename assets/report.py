@@ -99,12 +99,14 @@ def gathered(lake: Lake, project: Project) -> "Facts":
 
 
 def rivals(ranks: list[dict[str, Any]], gates: "Gates") -> "dict[str, list[Gate]]":
-    """What of the conditions of promotion the ranks of the model and of each rival of it meet."""
+    """What of promotion's conditions the model and its rivals meet by their ranks; nothing without a rival."""
     from evaluation.gates import TUNED, on_queries
     from evaluation.routing import ROUTED
 
     systems = dict.fromkeys(row["system"] for row in ranks)
     rivalling = [each for each in (TUNED, MERGED[-1], ROUTED) if each in systems]
+    if rivalling == [TUNED]:
+        return {}  # its own gates are the decision's
     return {system: on_queries(ranks, gates, system) for system in rivalling}
 
 

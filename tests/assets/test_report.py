@@ -175,6 +175,7 @@ def test_the_gates_are_those_of_the_decision_about_this_model(lake: Lake) -> Non
 
 
 def test_what_could_stand_in_the_models_place_is_held_against_the_same_gates(lake: Lake) -> None:
+    assert gathered(lake, Project()).rivals == {}
     asked = [*RANKED, rank("merged", "a", 1), rank("merged", "b", 1), rank("fixed:rust", "a", 1)]
     write(lake, asked, schema.RANKS, *RANKS)
     rivals = gathered(lake, Project()).rivals
