@@ -99,7 +99,7 @@ def gathered(lake: Lake, project: Project) -> "Facts":
 
 
 def rivals(ranks: list[dict[str, Any]], gates: "Gates") -> "dict[str, list[Gate]]":
-    """What of promotion's conditions the model and its rivals meet by their ranks; nothing without a rival."""
+    """What of promotion's conditions the ranks of the model and its rivals meet; nothing without a rival."""
     from evaluation.gates import TUNED, on_queries
     from evaluation.routing import ROUTED
 
