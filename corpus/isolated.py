@@ -21,6 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
+from common.interrupts import held
 from corpus.languages.base import Contract, Definition, Extraction
 
 LIMIT = "parse_limit"
@@ -116,7 +117,8 @@ class _Worker:
         }
         command = [sys.executable, "-m", "corpus.isolated"]
         pipe = subprocess.PIPE
-        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment)  # noqa: S603
+        with held():  # for good: Ctrl-C is for us, and it ends with its input
+            self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment)  # noqa: S603
 
     def extractions(self, batch: list[tuple[Any, str, bytes]]) -> Iterator[Extraction]:
         """What the files hold, up to the one that ends the process."""
@@ -193,7 +195,6 @@ def _serve() -> None:
 
     source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not get between the answers
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
     gc.freeze()

@@ -73,7 +73,7 @@ def build_definitions(overrides: Mapping[str, Any] | None = None) -> dg.Definiti
         "project": Project(),
         "tracking": tracking,
         "registry": Registry(lake=lake, tracking=tracking),
-        "trainer": Trainer(pipes=dg.PipesSubprocessClient()),
+        "trainer": Trainer(),
         **(overrides or {}),
     }
     return dg.Definitions(

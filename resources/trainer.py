@@ -5,15 +5,22 @@ one (resources/pods.py), in a job of a Ray cluster where PROVENDER_TRAINING_RAY 
 """
 
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import dagster as dg
 
 from common.errors import ProvenderError
+from common.interrupts import held
 from resources import pods, rayjobs
 from resources.project import ROOT
+
+_PATIENCE_S = 20
+"""For a training process that was told to stop."""
 
 
 class Trainer(dg.ConfigurableResource):
@@ -24,7 +31,6 @@ class Trainer(dg.ConfigurableResource):
         job: a file of `resources.rayjobs.TrainingJob`; empty: PROVENDER_TRAINING_RAY, else no job.
     """
 
-    pipes: dg.ResourceDependency[dg.PipesSubprocessClient]
     python: str = sys.executable
     pod: str = ""
     job: str = ""
@@ -95,5 +101,25 @@ class Trainer(dg.ConfigurableResource):
         elif job:
             rayjobs.run(context, [self.python, *arguments], Path(job))
         else:
-            command = [self.python, *arguments]
-            self.pipes.run(context=context, command=command, cwd=str(ROOT))
+            _run(context, [self.python, *arguments])
+
+
+def _run(context: dg.AssetExecutionContext, command: Sequence[str]) -> None:
+    reader = dg.PipesTempFileMessageReader()
+    injector = dg.PipesTempFileContextInjector()
+    with dg.open_pipes_session(context, injector, reader) as session, ExitStack() as stack:
+        environment = {**os.environ, **session.get_bootstrap_env_vars()}
+        # Dagster's own client does not hold it: a step stopped just then has a traceback of Python's start.
+        with held():
+            process = subprocess.Popen(command, cwd=ROOT, env=environment)  # noqa: S603
+            stack.callback(_stop, process)
+        code = process.wait()
+    if code:
+        raise dg.Failure(f"Training ended with code {code}; its own message is on standard error.")
+
+
+def _stop(process: subprocess.Popen) -> None:
+    if process.poll() is None:  # the step was stopped
+        process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):  # it knows; what it still saves, nobody waits for
+            process.wait(_PATIENCE_S)

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
+from common.interrupts import taken
+
 if TYPE_CHECKING:
     from dagster_pipes import PipesContext
 
@@ -27,15 +29,13 @@ def session() -> Iterator[PipesContext | None]:
         return
     from dagster_pipes import open_dagster_pipes
 
+    taken()
     with open_dagster_pipes() as context, _ends_with(os.getppid()):
         yield context
 
 
 @contextmanager
 def _ends_with(parent: int) -> Iterator[None]:
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # So it is below what a script has started in the background, where *Terminate* would do nothing.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     done = Event()
 
     def watch() -> None:

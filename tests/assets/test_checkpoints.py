@@ -58,7 +58,7 @@ def fault(lake: Lake, recipe: str, *assets: dg.AssetsDefinition) -> str:
             sources=str(folder / "sources.yaml"), curriculum=str(write_curriculum(folder, "rust"))
         ),
         "tracking": Noted(lake=lake),
-        "trainer": Asked(pipes=dg.PipesSubprocessClient()),
+        "trainer": Asked(),
     }
     for each in assets:
         assert dg.materialize([each], partition_key="rust_specialist", resources=resources).success

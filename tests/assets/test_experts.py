@@ -50,7 +50,7 @@ def _made(lake: Lake, asset: dg.AssetsDefinition, trainer: type[Trainer] = Train
         "lake": lake,
         "project": Project(curriculum=str(lake.path().parent / "curriculum.yaml")),
         "tracking": Tracking(lake=lake),
-        "trainer": trainer(pipes=dg.PipesSubprocessClient()),
+        "trainer": trainer(),
     }
     needed = {key: value for key, value in resources.items() if key in asset.required_resource_keys}
     return dg.materialize([asset], resources=needed, raise_on_error=False)

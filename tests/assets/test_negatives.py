@@ -49,7 +49,7 @@ def made(folder: Path, recipe: str) -> dict[str, dg.MetadataValue]:
     resources = {
         "lake": lake,
         "project": Project(curriculum=str(write_curriculum(folder, "rust"))),
-        "trainer": Miner(pipes=dg.PipesSubprocessClient()),
+        "trainer": Miner(),
     }
     result = dg.materialize([RUST], resources=resources)
     [event] = result.get_asset_materialization_events()

@@ -48,7 +48,12 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
 
 
 def train(
-    project: Path, *, stage: str = "rust", pod: str = "", job: str = ""
+    project: Path,
+    *,
+    stage: str = "rust",
+    python: str = sys.executable,
+    pod: str = "",
+    job: str = "",
 ) -> tuple[bool, list[str]]:
     """Train through a `Trainer` in a run of its own: whether that succeeded, and its messages."""
 
@@ -66,7 +71,7 @@ def train(
         )
         return dg.MaterializeResult()
 
-    trainer = Trainer(pipes=dg.PipesSubprocessClient(), pod=pod, job=job)
+    trainer = Trainer(python=python, pod=pod, job=job)
     with dg.DagsterInstance.ephemeral() as instance:
         done = dg.materialize(
             [made], resources={"trainer": trainer}, instance=instance, raise_on_error=False
@@ -140,3 +145,24 @@ def test_without_a_pod_training_is_a_process_here(project: Path) -> None:
     success, messages = train(project)
     assert success, messages
     assert (project / "models" / "stage_rust" / "manifest.json").is_file()
+
+
+def test_a_failed_training_says_where_its_message_is(
+    project: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    success, messages = train(project, stage="nosuch")
+    assert not success
+    assert any(
+        "ended with code 1; its own message is on standard error" in each for each in messages
+    )
+    assert "nosuch" in capfd.readouterr().err
+
+
+def test_a_step_stopped_while_training_starts_stops_it_without_a_traceback(project: Path) -> None:
+    script, told = project / "python", project / "told"
+    script.write_text(f'#!/bin/sh\nkill -INT $PPID\nexec {sys.executable} "$@" 2> {told}\n')
+    script.chmod(0o755)
+    success, _ = train(project, python=str(script))
+    assert not success
+    assert told.read_text() == "stopped; the same command continues at the last saved step\n"
+    assert not (project / "models" / "stage_rust").exists()

@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -7,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from common.interrupts import held
 from tests.tiny import pair, tiny_recipe, write_corpus, write_recipe
 from training.checkpoint import read_manifest
 
@@ -85,3 +87,26 @@ def test_training_ends_when_the_step_that_launched_it_is_killed(tmp_path: Path) 
         assert step.stdout is not None
         step.stdout.read()  # the child has it, too: it ends with the child
     assert time.monotonic() - started < 30
+
+
+@pytest.mark.parametrize("module", ["run", "mine"])
+def test_a_step_stopped_while_its_training_starts_has_no_traceback(
+    tiny_model: Path, tmp_path: Path, module: str
+) -> None:
+    config = write_recipe(tmp_path / "recipe.yaml", tiny_recipe(tiny_model))
+    with held():
+        child = subprocess.Popen(
+            [sys.executable, "-m", f"training.{module}", "--config", str(config)],
+            env={
+                **os.environ,
+                "DAGSTER_PIPES_CONTEXT": "of nobody: it is stopped before it reads it",
+            },
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+    child.send_signal(signal.SIGINT)
+    _, told = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert told.startswith("stopped; ")
+    assert told.count("\n") == 1

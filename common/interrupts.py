@@ -1,0 +1,34 @@
+"""Ctrl-C and the processes that we start: which of them is to hear it, and from when on."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Keep SIGINT from this thread, and from the processes that it starts meanwhile.
+
+    Here it is delivered at the end. A child inherits the mask, so that it waits there until the child
+    calls `taken`: Python that is just starting dies of it with a traceback.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def taken() -> None:
+    """Take SIGINT from here on, one that has waited at once.
+
+    Below what a script has started in the background it is ignored, where *Terminate* would do nothing.
+
+    Raises:
+        KeyboardInterrupt: one has waited.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
