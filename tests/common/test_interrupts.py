@@ -7,10 +7,15 @@ from common.interrupts import held, taken
 
 def test_an_interrupt_waits_for_the_end_of_the_block() -> None:
     reached = []
-    with pytest.raises(KeyboardInterrupt), held():
+
+    def interrupted() -> None:
         with held():
-            signal.raise_signal(signal.SIGINT)
-        reached.append("the end of the inner block")
+            with held():
+                signal.raise_signal(signal.SIGINT)
+            reached.append("the end of the inner block")
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert reached == ["the end of the inner block"]
 
 
