@@ -11,12 +11,12 @@ import typer
 from common.errors import ProvenderError
 from pipeline import models, queries
 from pipeline.options import LakeFolder, Sources, told
-from resources.project import Project
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from pipeline.ingest import Outcome
+    from resources.project import Project
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(models.app, name="models")
@@ -27,8 +27,21 @@ Jobs = Annotated[
 ]
 
 
+def _version(asked: bool) -> None:  # noqa: FBT001  # as Typer calls it
+    if asked:
+        from importlib.metadata import version
+
+        print(f"provender {version('provender')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _main() -> None:
+def _main(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="The version.")
+    ] = False,
+) -> None:
     """Code search models from your repositories."""
 
 
@@ -236,6 +249,7 @@ def _ui(port: int, mlflow_port: int) -> int:
     from pipeline.running import home, quiet
     from pipeline.servers import serve, servers
     from resources.lake import Lake
+    from resources.project import Project
     from resources.tracking import Tracking
 
     project = Project()
@@ -293,6 +307,8 @@ def _datasets(wanted: list[str]) -> int:
 def _refresh(job: str, jobs: int) -> int:
     """Every source, then `job`, and the data sets that are to follow the corpus."""
     from rich.console import Console
+
+    from resources.project import Project
 
     project = Project()
     manifest = project.load_manifest()  # a mistake in it is told before anything is loaded

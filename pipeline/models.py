@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.options import LakeFolder, told
-from resources.registry import PREVIOUS, Registry
+
+if TYPE_CHECKING:
+    from resources.registry import Registry
 
 app = typer.Typer(help="The registered models: champion, candidate, and those before.")
 
@@ -31,6 +33,7 @@ def restore(
 def registry() -> Registry:
     """The registry of the lake that is named in the environment."""
     from resources.lake import Lake
+    from resources.registry import Registry
     from resources.tracking import Tracking
 
     lake = Lake()
@@ -63,6 +66,7 @@ def _restore(version: str) -> int:
     from rich.console import Console
 
     from pipeline.running import quiet
+    from resources.registry import PREVIOUS
 
     quiet()
     now, before = registry().restore(version or PREVIOUS)

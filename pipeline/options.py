@@ -1,4 +1,7 @@
-"""What the commands have in common: the options for manifest and lake, and how a fault is told."""
+"""What the commands have in common: the options for manifest and lake, and how a fault is told.
+
+The modules of the commands load nothing heavy: `--help` would wait for it, and Ctrl-C is told only in `told`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,6 @@ from typing import Annotated
 import typer
 
 from common.errors import ProvenderError
-from resources.lake import SCHEME
 
 Sources = Annotated[
     list[Path] | None,
@@ -32,10 +34,12 @@ def told(work: Callable[[], int], sources: list[Path] | None, lake: str | None) 
     """Run `work` for the given manifest and lake; end with its exit code, or with one line of fault."""
     if sources:
         os.environ["PROVENDER_SOURCES"] = os.pathsep.join(str(each.resolve()) for each in sources)
-    if lake is not None:
-        shared = lake.startswith(SCHEME)
-        os.environ["PROVENDER_LAKE"] = lake if shared else str(Path(lake).resolve())
     try:
+        if lake is not None:
+            from resources.lake import SCHEME
+
+            shared = lake.startswith(SCHEME)
+            os.environ["PROVENDER_LAKE"] = lake if shared else str(Path(lake).resolve())
         code = work()
     except ProvenderError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from contextlib import nullcontext
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -129,3 +132,15 @@ def test_without_a_command_the_help_is_shown() -> None:
     _, told = run()
     assert "demo" in told
     assert "ui" in told
+
+
+def test_the_version_is_the_packages() -> None:
+    assert run("--version") == (0, f"provender {version('provender')}\n")
+
+
+def test_the_commands_load_nothing_heavy_to_be_shown() -> None:
+    code = "import sys, pipeline.cli; print({'dagster', 'polars', 'pyarrow', 'mlflow'} & {*sys.modules})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "set()\n"
