@@ -160,17 +160,27 @@ def versions(lake: Lake, *places: tuple[str, ...]) -> str:
     return digest([each.data_version if each else None for each in found])
 
 
+AGAIN = dg.RetryPolicy(
+    max_retries=2, delay=60, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
+)
+"""After the few tries that whatever failed has made itself: for a host that is down for minutes."""
+
+
 @contextmanager
-def told(*, again: bool = False) -> Iterator[None]:
+def told(*, again: dg.AssetExecutionContext | None = None) -> Iterator[None]:
     """Turns a ProvenderError into a Dagster failure that shows its message, without a traceback.
 
-    With `again`, the step's retry policy may try again what may be gone by then; a user's mistake never is.
+    What may be gone by then is tried again in the step `again`, as AGAIN says; a user's mistake never is. The
+    asset has no policy of its own: with one, Dagster begins a step anew that somebody stops.
     """
     try:
         yield
     except ProvenderError as error:
-        raise dg.Failure(
+        failure = dg.Failure(
             description=str(error),
             metadata={"what": error.what, "where": error.where, "remedy": error.remedy},
-            allow_retries=again and error.passing,
-        ) from None
+        )
+        if again is not None and error.passing:
+            pause_s = AGAIN.calculate_delay(again.retry_number + 1)
+            raise dg.RetryRequested(AGAIN.max_retries, pause_s) from failure
+        raise failure from None

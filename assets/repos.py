@@ -44,15 +44,11 @@ heads = dg.AssetSpec(
     owners=OWNERS,
     code_version=VERSION,
     pool=GIT,
-    # After the four tries of the fetch itself, seconds apart: a host that is down for minutes.
-    retry_policy=dg.RetryPolicy(
-        max_retries=2, delay=60, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
-    ),
 )
 def repos(context: dg.AssetExecutionContext, lake: Lake, project: Project) -> dg.MaterializeResult:
     """An immutable snapshot of each source at one revision: every file, and the bytes of those we read."""
     name = context.partition_key
-    again = ATTENDED not in context.run.tags
+    again = None if ATTENDED in context.run.tags else context
     with told(again=again):
         source = project.load_manifest().repository(name)
         wishes = project.load_optouts()

@@ -32,3 +32,11 @@ def taken() -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def break_waits() -> None:
+    """Let SIGINT end a wait for a lock: with the handler that Polars has set once it is loaded, it goes on.
+
+    Source: https://github.com/pola-rs/polars/issues/21739.
+    """
+    signal.siginterrupt(signal.SIGINT, True)

@@ -5,12 +5,18 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any
 
+from common.interrupts import break_waits
 from pipeline.running import changed, failures, quiet, run, value
+
+_GRACE_S = 30.0
+_reading = threading.Lock()
+"""Held while this process reads a source."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,7 @@ def ingest_all(names: Sequence[str], jobs: int, told: Callable[[Outcome], None])
             outcome = Outcome(name, str(error), 0, "")
         told(outcome)
         return [outcome]
+    break_waits()
     context = multiprocessing.get_context("spawn")
     outcomes: dict[str, Outcome] = {}
     workers = max(1, min(jobs, len(names)))
@@ -70,6 +77,18 @@ def _prepare() -> None:
     # Ctrl-C reaches every process of a terminal: the first one decides, and ends the others cleanly.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process where the first one was killed: it would wait for more to read, for good."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    if _reading.locked():  # the source that is read ends as by Ctrl-C, and its git with it
+        os.kill(os.getpid(), signal.SIGTERM)
+        _reading.acquire(timeout=_GRACE_S)
+    os._exit(1)
 
 
 def _ingest(name: str) -> Outcome:
@@ -77,7 +96,7 @@ def _ingest(name: str) -> Outcome:
 
     from pipeline.definitions import defs
 
-    with dg.DagsterInstance.get() as instance:
+    with _reading, dg.DagsterInstance.get() as instance:
         result = run(defs, "ingest", instance, partition=name)
     found = failures(result)
     return Outcome(name, found[0] if found else None, changed(result), _told(result))

@@ -8,19 +8,25 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
 import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
 import git
+from git.util import remove_password_if_present
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from common.errors import ProvenderError
 from corpus.snapshots.tree import MAX_FILE_BYTES, Entry, bounded, public
 
-TIMEOUT_S = 3600
+ANSWER_S, FETCH_S = 120.0, 3600.0
+"""What asking a remote and fetching from it may take at most, however slowly something still comes."""
+
 _ATTEMPTS = 4
+_GRACE_S = 10.0
+"""For a git that was told to end, to take away its locks."""
 
 # Nothing that a repository's own configuration could name is run.
 _SAFE_SETTINGS = [
@@ -67,7 +73,9 @@ def environment() -> dict[str, str]:
         "LC_ALL": "C",
     }
     if "GIT_SSH_COMMAND" not in os.environ and not _configured("core.sshCommand"):
-        found["GIT_SSH_COMMAND"] = "ssh -o BatchMode=yes -o ConnectTimeout=30"
+        found["GIT_SSH_COMMAND"] = (
+            "ssh -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=15"
+        )
     return found
 
 
@@ -91,6 +99,32 @@ def command(where: str, folder: str | os.PathLike[str] | None = None) -> Any:
             "git is not installed.", where=where, remedy="Install git and run again."
         ) from None
     return bound
+
+
+def finish(process: Any, timeout_s: float) -> str:
+    """What a git that was begun with `as_process` prints; it ends with us, and after `timeout_s`.
+
+    GitPython's own limit is a thread, for whose end a run that was stopped would have to wait.
+
+    Raises:
+        git.GitCommandError: git failed, or takes longer.
+    """
+    command = remove_password_if_present(process.args)
+    try:
+        out, err = process.communicate(timeout=timeout_s)
+    except BaseException as error:
+        process.terminate()
+        try:
+            process.communicate(timeout=_GRACE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        if isinstance(error, subprocess.TimeoutExpired):
+            late = f"fatal: it takes longer than {timeout_s:g} s"
+            raise git.GitCommandError(command, process.returncode, late) from None
+        raise
+    if process.returncode:
+        raise git.GitCommandError(command, process.returncode, err, out)
+    return os.fsdecode(out)
 
 
 def _is_transient(error: BaseException) -> bool:

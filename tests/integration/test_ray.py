@@ -28,6 +28,7 @@ from pipeline.partitions import keep_in_step
 from pipeline.running import failures, run
 from resources.project import ROOT, Project
 from tests.corpus.snapshots.repository import Repository
+from tests.corpus.snapshots.servers import Silent, serving
 from tests.integration.compose import DOCKER, HOST, answers, free_port, until
 from tests.integration.graphql import Dagster
 from tests.integration.ray_cluster import Cluster
@@ -40,6 +41,8 @@ from training.checkpoint import read_manifest
 SOURCES = ["one", "two", "three"]
 OF_STEPS = "steps"
 """The source that the executor's test has for itself."""
+SILENT = "silent"
+"""The source whose remote never answers."""
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
 
@@ -97,9 +100,11 @@ def world(s3_endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     folder = tmp_path_factory.mktemp("ray")
     make_bucket(s3_endpoint, "lake")
     sources = {name: repository(folder / name, f"salt {name}") for name in (*SOURCES, OF_STEPS)}
+    silent = Silent()
+    urls = {name: str(each.folder) for name, each in sources.items()} | {SILENT: silent.url}
     manifest = [
-        {"name": name, "kind": "git", "url": str(each.folder), "ref": "main", "split": "train"}
-        for name, each in sources.items()
+        {"name": name, "kind": "git", "url": url, "ref": "main", "split": "train"}
+        for name, url in urls.items()
     ]
     (folder / "sources.yaml").write_text(yaml.safe_dump({"sources": manifest}), encoding="utf-8")
     environment = {
@@ -109,6 +114,7 @@ def world(s3_endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         "OMP_NUM_THREADS": "1",
     }
     with ExitStack() as stack:
+        stack.enter_context(serving(silent))
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         for name, value in {
             **environment,
@@ -161,8 +167,8 @@ def _dagster(folder: Path, environment: dict[str, str], stack: ExitStack) -> Dag
     start("dagster-daemon", "run", *workspace)
     until("the webserver answers", lambda: answers(webserver))
     dagster = Dagster(f"http://{HOST}:{webserver}")
-    known = len(SOURCES) + 1
-    until("a sensor has read the manifest", lambda: len(dagster.partitions("repos")) == known)
+    known = {*SOURCES, OF_STEPS, SILENT}
+    until("a sensor has read the manifest", lambda: {*dagster.partitions("repos")} == known)
     return dagster
 
 
@@ -219,7 +225,7 @@ def test_a_run_goes_where_its_tag_says_and_is_cancelled_there(
 ) -> None:
     world.cluster.make_whole()
     tags = {
-        "dagster/partition": SOURCES[2],
+        "dagster/partition": SILENT,
         "dagster-ray/config": json.dumps({"resources": {"other": 1}}),
     }
     launched = world.dagster.launch("ingest", tags=tags)

@@ -102,13 +102,3 @@ def tell(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult) -> Non
         "failures", result.get_run_failure_event(), instance, result.dagster_run
     )
     tell_failures(context.for_run_failure())
-
-
-@pytest.mark.parametrize(("again", "passing"), [(True, True), (True, False), (False, True)])
-def test_only_what_may_pass_is_tried_again_and_only_where_nobody_waits(
-    again: bool, passing: bool
-) -> None:
-    fault = ProvenderError("It is down.", where="source a", remedy="Wait.", passing=passing)
-    with pytest.raises(dg.Failure) as raised, told(again=again):
-        raise fault
-    assert raised.value.allow_retries is (again and passing)

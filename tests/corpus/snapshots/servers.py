@@ -68,6 +68,30 @@ class _Relay(socketserver.BaseRequestHandler):
                 self.request.shutdown(socket.SHUT_RDWR)
 
 
+class Silent(socketserver.ThreadingTCPServer):
+    """A remote that takes what it is asked and never answers.
+
+    Attributes:
+        asked, hung_up: a client is there, and it is gone.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Listens)
+        self.asked, self.hung_up = threading.Event(), threading.Event()
+        self.url = f"git://127.0.0.1:{self.server_address[1]}/origin"
+
+
+class _Listens(socketserver.BaseRequestHandler):
+    server: Silent  # type: ignore[assignment]
+
+    def handle(self) -> None:
+        self.server.asked.set()
+        with contextlib.suppress(OSError):
+            while self.request.recv(4096):
+                pass
+        self.server.hung_up.set()
+
+
 class _Http(ThreadingHTTPServer):
     def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
         super().__init__(("127.0.0.1", 0), handler)
