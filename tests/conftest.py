@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 import uuid
 from collections.abc import Iterator
@@ -17,6 +18,9 @@ os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 # ranx compiles for 12 s what it then does in milliseconds.
 os.environ["NUMBA_DISABLE_JIT"] = "1"
+# A script's background command ignores it, as do its children: tests that press Ctrl-C would wait in vain.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Workers whose threads wait for each other's cores are slower than workers of one thread.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
