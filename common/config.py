@@ -50,7 +50,7 @@ def load(path: Path, model: type[S]) -> S:
         return model.model_validate(data)
     except ValidationError as error:
         raise ProvenderError(
-            "; ".join(_explain(problem, model, text) for problem in error.errors()) + ".",
+            "; ".join(_explain(problem, model, text) for problem in error.errors()),
             where=str(path),
             remedy="Correct the setting and run again.",
         ) from None

@@ -10,15 +10,16 @@ class ProvenderError(Exception):
     """A mistake or fault that its reader can act on; shown without a traceback.
 
     Args:
-        what: what went wrong, one sentence.
+        what: what went wrong, one sentence, with or without its full stop.
         where: the file, source or setting that it concerns.
         remedy: what to do about it.
         passing: whether it may be gone at the next try, as a network's fault.
     """
 
     def __init__(self, what: str, *, where: str, remedy: str, passing: bool = False) -> None:
-        self.what, self.where, self.remedy, self.passing = what, where, remedy, passing
-        super().__init__(f"{where}: {what} {remedy}")
+        self.what = what if what.endswith((".", "?", "!")) else f"{what}."
+        self.where, self.remedy, self.passing = where, remedy, passing
+        super().__init__(f"{where}: {self.what} {remedy}")
 
 
 def hint(value: str, known: Collection[str], what: str = "ones") -> str:

@@ -159,7 +159,7 @@ class DataSets(Settings):
         """
         if name not in self.datasets:
             raise ProvenderError(
-                f"{_unknown('data set', name, self.datasets)}.",
+                _unknown("data set", name, self.datasets),
                 where=_CONFIG,
                 remedy="Correct the name, or write the data set.",
             )
@@ -199,7 +199,7 @@ def out_of_reach(wanted: Filter, manifest: Manifest) -> str | None:
     for source in (*wanted.sources, *wanted.exclude_sources):
         if source not in manifest.names:
             raise ProvenderError(
-                f"{_unknown('source', source, manifest.names)}.",
+                _unknown("source", source, manifest.names),
                 where=_CONFIG,
                 remedy="Correct the name, or give the manifest that has the source.",
             )

@@ -90,7 +90,7 @@ class Targets(Settings):
         """
         if name not in self.profiles:
             raise ProvenderError(
-                f"{_unknown(name, self.profiles)}.",
+                _unknown(name, self.profiles),
                 where=_CONFIG,
                 remedy="Correct the name (PROVENDER_PROFILE, --profile), or write the profile.",
             )

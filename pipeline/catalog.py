@@ -178,7 +178,7 @@ def add(wanted: Wanted, path: Path | None) -> int:
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         raise ProvenderError(
-            f"`{first['loc'][-1]}`: {first['msg'].removeprefix('Value error, ')}.",
+            f"`{first['loc'][-1]}`: {first['msg'].removeprefix('Value error, ')}",
             where=wanted.place,
             remedy="Correct the argument.",
         ) from None

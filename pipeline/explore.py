@@ -151,10 +151,8 @@ def _fitting(frame: pl.LazyFrame, given: Mapping[str, str], what: str) -> pl.Laz
         values = frame.select(pl.col(column).drop_nulls().unique().sort()).collect()
         known = values.to_series().to_list()
         if value not in known:
-            told = hint(value, known)
             raise ProvenderError(
-                f"no {what} has the {_NAMES.get(column, column)} `{value}`; {told}"
-                f"{'' if told.endswith('?') else '.'}",
+                f"no {what} has the {_NAMES.get(column, column)} `{value}`; {hint(value, known)}",
                 where="provender pairs",
                 remedy="Correct it.",
             )

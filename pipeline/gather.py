@@ -78,9 +78,8 @@ def _unknown(place: str, names: list[str]) -> ProvenderError:
             where=f"--in {place}",
             remedy="Name another one.",
         )
-    told = hint(place, names, "sources")
     return ProvenderError(
-        f"There is no source and no folder `{place}`; {told}{'' if told.endswith('?') else '.'}",
+        f"There is no source and no folder `{place}`; {hint(place, names, 'sources')}",
         where="--in",
         remedy="Correct it, or name the manifest with --sources.",
     )

@@ -135,8 +135,7 @@ def _place(lake: Lake, name: str) -> Path | None:
         folders = [each.name for each in lake.every("models", "*") if each.is_dir()]
         stages = [each for each in folders if each != ROUTER[-1]]
         raise ProvenderError(
-            f"There is no model `{name}`; {hint(name, [*stages, BASE, EMBEDDED], 'models')}"
-            f"{'' if stages else '.'}",
+            f"There is no model `{name}`; {hint(name, [*stages, BASE, EMBEDDED], 'models')}",
             where="--model",
             remedy="Correct it, or give a folder.",
         )

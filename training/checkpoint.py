@@ -58,7 +58,7 @@ def beside(base_model: str, checkpoint: Path) -> str:
         made = sorted(each.name.removeprefix("stage_") for each in place.parent.glob("stage_*"))
         raise ProvenderError(
             f"There is no checkpoint of the stage before, `{base_model}`"
-            + (f"; {hint(base_model.removeprefix(_STAGE), made, 'stages')}" if made else "."),
+            + (f"; {hint(base_model.removeprefix(_STAGE), made, 'stages')}" if made else ""),
             where=str(place),
             remedy="Train that stage first, or correct base_model.",
         )

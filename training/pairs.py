@@ -162,7 +162,7 @@ def pairs_of(recipe: Recipe, lake: Path) -> Path:
         made = [each.stem for each in place.parent.glob("*.parquet")]
         known = f"; {hint(recipe.dataset, made)}" if made else ""
         raise ProvenderError(
-            f"There is no data set `{recipe.dataset}`{known}.",
+            f"There is no data set `{recipe.dataset}`{known}",
             where=str(place),
             remedy="Correct `dataset` in the recipe, or run `provender datasets` first.",
         )

@@ -76,14 +76,14 @@ def test_yaml_tags_make_no_objects(path: Path) -> None:
 
 def test_unknown_key_names_the_nearest_known_key(path: Path) -> None:
     assert refusal(path, "name: a\nratte: 1\n") == (
-        "line 2: unknown key `ratte`; did you mean `rate`?."
+        "line 2: unknown key `ratte`; did you mean `rate`?"
     )
 
 
 def test_unknown_nested_key_is_named_with_its_place(path: Path) -> None:
     what = refusal(path, "name: a\nmany: [{depht: 1}]\n")
 
-    assert what == "line 2: unknown key `many.0.depht`; did you mean `depth`?."
+    assert what == "line 2: unknown key `many.0.depht`; did you mean `depth`?"
 
 
 def test_key_like_no_other_lists_the_known_keys(path: Path) -> None:

@@ -131,15 +131,15 @@ def test_the_quickstart_is_meant_by_default_as_it_is_built_by_default() -> None:
     [
         (
             "profile: a\nprofiles:\n  a:\n    pears: {at_least: 1}",
-            "line 4: unknown key `profiles.a.pears`; did you mean `pairs`?.",
+            "line 4: unknown key `profiles.a.pears`; did you mean `pairs`?",
         ),
         (
             "profile: a\nprofiles:\n  a:\n    rust: {at_lest: 1}",
-            "line 4: unknown key `profiles.a.rust.at_lest`; did you mean `at_least`?.",
+            "line 4: unknown key `profiles.a.rust.at_lest`; did you mean `at_least`?",
         ),
         (
             "profile: plam\nprofiles: {plan: {}}",
-            "line 1: `profile`: unknown profile `plam`; did you mean `plan`?.",
+            "line 1: `profile`: unknown profile `plam`; did you mean `plan`?",
         ),
         (
             "profile: a\nprofiles: {a: {rust: {}}}",
@@ -159,7 +159,7 @@ def test_an_unknown_profile_is_named_with_the_nearest_one() -> None:
     with pytest.raises(ProvenderError) as caught:
         load_targets(CONFIG).named("personel")
     assert str(caught.value) == (
-        "config/targets.yaml: unknown profile `personel`; did you mean `personal`?."
+        "config/targets.yaml: unknown profile `personel`; did you mean `personal`?"
         " Correct the name (PROVENDER_PROFILE, --profile), or write the profile."
     )
 

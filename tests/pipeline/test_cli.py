@@ -57,7 +57,7 @@ def test_an_unknown_data_set_is_one_line_with_a_hint(name: str) -> None:
     code, told = run("datasets", name)
     assert code == 1
     assert told == (
-        f"error: config/datasets.yaml: unknown data set `{name}`; did you mean `rust_eval`?."
+        f"error: config/datasets.yaml: unknown data set `{name}`; did you mean `rust_eval`?"
         " Correct the name, or write the data set.\n"
     )
 
