@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,11 +15,21 @@ def held() -> Iterator[None]:
     Here it is delivered at the end. A child inherits the mask, so that it waits there until the child
     calls `taken`: Python that is just starting dies of it with a traceback.
     """
+    came: list[int] = []
+    handler = signal.getsignal(signal.SIGINT)
+    # The mask is this thread's; any other of the process may take the signal, and this one then handles it.
+    ours = threading.current_thread() is threading.main_thread() and callable(handler)
+    if ours:
+        signal.signal(signal.SIGINT, lambda number, _: came.append(number))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
+        if ours:
+            signal.signal(signal.SIGINT, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if came:
+            signal.raise_signal(signal.SIGINT)
 
 
 def taken() -> None:
