@@ -1,4 +1,3 @@
-import os
 import signal
 import threading
 
@@ -13,7 +12,7 @@ def test_an_interrupt_waits_for_the_end_of_the_block() -> None:
     def interrupted() -> None:
         with held():
             with held():
-                os.kill(os.getpid(), signal.SIGINT)
+                signal.raise_signal(signal.SIGINT)
             reached.append("the end of the inner block")
 
     with pytest.raises(KeyboardInterrupt):
