@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -18,6 +19,9 @@ from common.errors import ProvenderError
 from common.interrupts import held
 from resources import pods, rayjobs
 from resources.project import ROOT
+
+_FOREVER_S = threading.TIMEOUT_MAX
+"""A wait with a limit looks at signals between its naps; one without may miss what another thread took."""
 
 _PATIENCE_S = 20
 """For a training process that was told to stop."""
@@ -113,7 +117,7 @@ def _run(context: dg.AssetExecutionContext, command: Sequence[str]) -> None:
         with held():
             process = subprocess.Popen(command, cwd=ROOT, env=environment)  # noqa: S603
             stack.callback(_stop, process)
-        code = process.wait()
+        code = process.wait(timeout=_FOREVER_S)
     if code:
         raise dg.Failure(f"Training ended with code {code}; its own message is on standard error.")
 

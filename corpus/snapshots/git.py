@@ -97,12 +97,12 @@ def current_revision(source: GitSource, cache: Path) -> str:
 def _ls_remote(source: GitSource, where: str) -> str:
     run = gitcli.command(where)
     # A helper such as ext is refused by git itself, here as in a fetch: `gitcli.environment`.
-    asking = run.ls_remote(
+    return gitcli.within(
+        gitcli.ANSWER_S,
+        run.ls_remote,
         *("--", source.url, source.ref, f"{source.ref}^{{}}"),
         allow_unsafe_protocols=True,
-        as_process=True,
     )
-    return gitcli.finish(asking, gitcli.ANSWER_S)
 
 
 @contextmanager
@@ -164,25 +164,25 @@ def _repository(folder: Path, url: str, where: str) -> Any:
 @gitcli.patiently
 def _fetch(run: Any, source: GitSource) -> None:
     """The commit and its folders; blobs only from a remote that knows no filters."""
-    fetching = run.fetch(
+    gitcli.within(
+        gitcli.FETCH_S,
+        run.fetch,
         *("--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--force"),
         *("--no-auto-maintenance", "--filter=blob:none", "origin", source.ref),
-        as_process=True,
     )
-    gitcli.finish(fetching, gitcli.FETCH_S)
 
 
 @gitcli.patiently
 def _fetch_blobs(run: Any, blobs: Collection[str]) -> None:
     # As git itself fetches what a partial clone lacks, but many at once.
     with gitcli.asking(blobs) as wanted:
-        fetching = run(c="fetch.negotiationAlgorithm=noop").fetch(
+        gitcli.within(
+            gitcli.FETCH_S,
+            run(c="fetch.negotiationAlgorithm=noop").fetch,
             *("--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"),
             *("--no-auto-maintenance", "--filter=blob:none", "--stdin", "origin"),
             istream=wanted,
-            as_process=True,
         )
-        gitcli.finish(fetching, gitcli.FETCH_S)
 
 
 def _tidy(folder: Path) -> None:

@@ -19,6 +19,7 @@ from git.util import remove_password_if_present
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from common.errors import ProvenderError
+from common.interrupts import held
 from corpus.snapshots.tree import MAX_FILE_BYTES, Entry, bounded, public
 
 ANSWER_S, FETCH_S = 120.0, 3600.0
@@ -101,30 +102,44 @@ def command(where: str, folder: str | os.PathLike[str] | None = None) -> Any:
     return bound
 
 
-def finish(process: Any, timeout_s: float) -> str:
-    """What a git that was begun with `as_process` prints; it ends with us, and after `timeout_s`.
+def within(timeout_s: float, subcommand: Any, *arguments: str, **options: Any) -> str:
+    """What a subcommand of `command` prints; its process ends with us, and after `timeout_s`.
 
     GitPython's own limit is a thread, for whose end a run that was stopped would have to wait.
 
     Raises:
         git.GitCommandError: git failed, or takes longer.
     """
-    command = remove_password_if_present(process.args)
+    process = None
     try:
+        with held():  # until we know the process that an interrupt has to end
+            process = subcommand(*arguments, as_process=True, **options)
         out, err = process.communicate(timeout=timeout_s)
-    except BaseException as error:
-        process.terminate()
-        try:
-            process.communicate(timeout=_GRACE_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-        if isinstance(error, subprocess.TimeoutExpired):
-            late = f"fatal: it takes longer than {timeout_s:g} s"
-            raise git.GitCommandError(command, process.returncode, late) from None
+    except subprocess.TimeoutExpired:
+        _end(process)
+        late = f"fatal: it takes longer than {timeout_s:g} s"
+        raise _failed(process, late) from None
+    except BaseException:
+        _end(process)
         raise
     if process.returncode:
-        raise git.GitCommandError(command, process.returncode, err, out)
+        raise _failed(process, err)
     return os.fsdecode(out)
+
+
+def _end(process: Any) -> None:
+    if process is None:
+        return
+    process.terminate()
+    try:
+        process.communicate(timeout=_GRACE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+def _failed(process: Any, stderr: str | bytes) -> git.GitCommandError:
+    command = remove_password_if_present(process.args)
+    return git.GitCommandError(command, process.returncode, stderr)
 
 
 def _is_transient(error: BaseException) -> bool:

@@ -86,6 +86,7 @@ class _Listens(socketserver.BaseRequestHandler):
 
     def handle(self) -> None:
         self.server.asked.set()
+        self.request.settimeout(60)  # where a client never goes, its test fails, and does not hang
         with contextlib.suppress(OSError):
             while self.request.recv(4096):
                 pass

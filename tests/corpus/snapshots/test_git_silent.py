@@ -1,8 +1,5 @@
-"""A remote that never answers: asking it ends by itself, and with whoever asks."""
+"""A remote that never answers; whoever asks it can be stopped, too: tests.pipeline.test_ingest."""
 
-import os
-import signal
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,19 +38,3 @@ def test_it_is_told_once_its_time_is_over(
     with pytest.raises(ProvenderError, match=r"cannot be fetched: it takes longer than 0.5 s\."):
         work(remote, tmp_path)
     assert remote.hung_up.wait(WAIT_S)
-
-
-@pytest.mark.parametrize("work", [ask, fetch])
-def test_whoever_asks_can_be_stopped(remote: Silent, tmp_path: Path, work) -> None:
-    def stop() -> None:
-        remote.asked.wait(WAIT_S)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    stopping = threading.Thread(target=stop)
-    others = threading.active_count()
-    stopping.start()
-    with pytest.raises(KeyboardInterrupt):
-        work(remote, tmp_path)
-    stopping.join()
-    assert remote.hung_up.wait(WAIT_S)
-    assert threading.active_count() <= others + 1  # the server's answer may end a moment later
